@@ -1,0 +1,206 @@
+"""`capledger rulebook`: check a rulebook's document, and show what it says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from ledger.core.errors import Problem
+
+app = typer.Typer(help="Check rulebooks and show what they say.", no_args_is_help=True)
+
+Line = tuple[str, str]  # a label and a text
+
+_WIDEST = 100
+_LABEL_WIDTH = 13
+_LABELS = {"when_exceeded": "if exceeded"}
+_UNSURE = ("unconfirmed", "secondary source")
+
+
+@app.command()
+def lint(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Documents to check, or names of shipped ones.")
+    ],
+) -> None:
+    """Check rulebooks: every error with its line and a remedy. Exit status 1 where there is one."""
+    from ledger import rulebooks
+
+    levels: list[str] = []
+    for file in files:
+        try:
+            text, where = rulebooks.read(file)
+        except Problem as problem:
+            typer.echo(f"capledger rulebook lint: {problem}", err=True)
+            raise typer.Exit(2) from None
+        for finding in rulebooks.lint(text, where):
+            levels.append(finding.level)
+            typer.echo(finding)
+    counts = ", ".join(_count(levels.count(level), level) for level in ("error", "warning", "note"))
+    typer.echo(f"{_count(len(files), 'file')}: {counts}.")
+    if "error" in levels:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped rulebook, or a document.")],
+    on: Annotated[str, typer.Option(metavar="DATE", help="Tiers and lists as of this day; today if not said.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")] = False,
+) -> None:
+    """Show a rulebook: tiers, readings, rules in order, caps and duties, each with its source in law."""
+    from ledger import rulebooks
+    from ledger.rulebooks.wording import describe
+
+    try:
+        told = describe(rulebooks.load(name), _day(on))
+    except Problem as problem:
+        typer.echo(f"capledger rulebook show: {problem}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        _print(told)
+
+
+def _day(text: str) -> date:
+    from ledger.core.errors import Malformed
+
+    try:
+        return date.fromisoformat(text) if text else datetime.now(UTC).date()
+    except ValueError:
+        raise Malformed("on", f'--on "{text}" is not a date.', "Write YYYY-MM-DD.") from None
+
+
+def _count(number: int, word: str, words: str = "") -> str:
+    return f"{number:,} {word if number == 1 else words or f'{word}s'}"
+
+
+def _print(told: Mapping[str, Any]) -> None:
+    """Print a described rulebook for a reader at a terminal."""
+    typer.secho(f"{told['rulebook']}, revision {told['revision']}", bold=True)
+    status = [(state.replace("_", " "), text) for state, text in told["status"].items()]
+    like = [("takes from", ", ".join(told["like"]))] if told["like"] else []
+    _lines([("title", told["title"]), ("source", told["source"]), *like, *status, ("sha256", told["sha256"])])
+    _section(
+        f"Tiers on {told['on']}, of {told['countries']} countries and places",
+        ((f"{each['tier']}: {_countries(each)}", _stated(each, "is")) for each in told["tiers"]),
+        told["tiers"],
+    )
+    _section(
+        f"Lists on {told['on']}",
+        ((f"{each['list']}: {_countries(each)}", _stated(each, "is", "dated")) for each in told["lists"]),
+        told["lists"],
+    )
+    _section(
+        "Places that count as another country",
+        ((f"{each['country']}: {', '.join(each['places'])}", ()) for each in told["places"]),
+        told["places"],
+    )
+    _section(
+        "Readings: a text with two meanings, and the one chosen",
+        ((each["reading"], _reading(each)) for each in told["readings"]),
+        told["readings"],
+    )
+    _section(
+        "Control classes: a chip is in one",
+        ((each["control"], _stated(each, "meets", "chips", "covers")) for each in told["controls"]),
+        told["controls"],
+    )
+    _section(
+        "Rules: the first that matches answers; no match is undetermined",
+        (
+            (f"{n}. {each['rule']}: {each['answer'].replace('_', ' ')}", _rule(each))
+            for n, each in enumerate(told["rules"], 1)
+        ),
+        told["rules"],
+    )
+    _section("Caps", ((each["cap"], _cap(each)) for each in told["caps"]), told["caps"])
+    _section("Amendments", ((each["cap"], _written(each)) for each in told["amendments"]), told["amendments"])
+    _section(
+        "Duties: they oblige and never refuse",
+        ((each["name"], _written(each)) for each in told["duties"]),
+        told["duties"],
+    )
+
+
+def _section(title: str, parts: Iterable[tuple[str, Iterable[Line]]], sourced: Iterable[Mapping[str, Any]]) -> None:
+    """Print a part of the book, each line of it with where it comes from."""
+    for n, ((name, lines), source) in enumerate(zip(parts, sourced, strict=True)):
+        if not n:
+            typer.secho(f"\n{title}", bold=True, underline=True)
+        typer.secho(name, bold=True)
+        _lines([*lines, *_source(source)])
+
+
+def _lines(lines: Iterable[Line]) -> None:
+    """Print labels and texts, wrapped to the terminal."""
+    width = min(shutil.get_terminal_size().columns, _WIDEST)
+    for label, text in lines:
+        first, rest = f"  {label:<{_LABEL_WIDTH}}", " " * (_LABEL_WIDTH + 2)
+        typer.echo(
+            textwrap.fill(text, max(width, 40), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        )
+
+
+def _countries(part: Mapping[str, Any]) -> str:
+    return _count(len(part["countries"]), "country", "countries")
+
+
+def _source(part: Mapping[str, Any]) -> list[Line]:
+    """Return the lines that say where a part comes from; what is not confirmed says so first."""
+    law, confidence = part.get("law", "no source named"), part.get("confidence", "")
+    if confidence in _UNSURE:
+        law = f"{confidence.upper()}: {law}"
+    elif confidence:
+        law = f"{law} ({confidence})"
+    return [("law", law), *([("note", part["note"])] if "note" in part else [])]
+
+
+def _stated(part: Mapping[str, Any], *keys: str) -> list[Line]:
+    return [(_LABELS.get(key, key.replace("_", " ")), _text(part[key])) for key in keys if part.get(key)]
+
+
+def _text(value: Any) -> str:
+    from ledger.rulebooks.wording import in_words
+
+    return ", ".join(str(each) for each in value) if isinstance(value, list) else in_words(value)
+
+
+def _reading(reading: Mapping[str, Any]) -> list[Line]:
+    options = [
+        ("* chosen" if option == reading["chosen"] else "  or", f"{option}: {words}")
+        for option, words in reading["options"].items()
+    ]
+    turns = ", ".join(reading["used_by"]) or "nothing in this book; the other option is not evaluated"
+    return [*options, ("turns on it", turns)]
+
+
+def _rule(rule: Mapping[str, Any]) -> list[Line]:
+    return _stated(rule, "where", "days", "needs", "evidence", "party", "review")
+
+
+def _cap(cap: Mapping[str, Any]) -> list[Line]:
+    limit = [("limit", cap["limit"])]
+    if "steps" in cap:
+        limit = [("limit" if not n else "", words) for n, words in enumerate(cap["limit"].split("; "))]
+    whole = [("by", ", ".join(cap["by"]) or "none: the whole world")]
+    return [
+        *limit,
+        *_stated(cap, "undetermined", "share", "window", "when_exceeded", "status", "counts"),
+        *whole,
+        *_stated(cap, "where", "gives_back", "base"),
+    ]
+
+
+def _written(part: Mapping[str, Any]) -> list[Line]:
+    return [
+        *_stated(part, "who", "do", "due", "when", "where", "from", "until", "limit", "at_most", "exempt"),
+        *_source(part),
+    ]

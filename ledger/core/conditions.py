@@ -1,0 +1,160 @@
+"""Does a rule or cap apply to a movement? Yes, no, or unknown: three-valued, so that unknown is never taken for yes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any as AnyType
+
+from ledger.core.facts import UNKNOWN
+from ledger.core.profile import Profile, Seat
+from ledger.core.rulebook import All, Condition, Rulebook, Test
+from ledger.core.rulebook import Any as AnyOf
+
+Truth = bool | None  # None is unknown
+Value = str | Decimal | date | bool | None
+
+_COMPARE: Mapping[str, Callable[[AnyType, AnyType], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
+}  # fmt: skip
+
+
+def holds(condition: Condition, profile: Profile, book: Rulebook, day: date) -> Truth:
+    """Return whether a condition holds for a profile on a day, or None where that turns on something unknown."""
+    match condition:
+        case Test():
+            return _test(condition, profile, book, day)
+        case All(of=parts):
+            return _all(holds(part, profile, book, day) for part in parts)
+        case AnyOf(of=parts):
+            return _any(holds(part, profile, book, day) for part in parts)
+
+
+def subject_value(dimension: str, profile: Profile, book: Rulebook, day: date) -> str:
+    """Return what a counter is kept for in one dimension of `by`; `unknown` where it is not known."""
+    match dimension:
+        case "destination":
+            return book.place(profile.destination)
+        case "tier":
+            return book.tier(profile.destination, day) or UNKNOWN
+        case "chip":
+            return profile.base_chip
+        case "ultimate_parent":
+            return profile.recipient.parent
+        case "owner_group":
+            return profile.owner.parent
+        case "exporter":
+            return profile.exporter.party if profile.exporter else UNKNOWN
+        case "recipient" | "owner" | "operator" | "booked_to":
+            return _seat(profile, dimension).party
+        case "facility":
+            return profile.facility or UNKNOWN
+        case "authorization":
+            return profile.authorization or profile.authorization_kind
+    raise AssertionError(f"no such dimension: {dimension}")
+
+
+def _test(test: Test, profile: Profile, book: Rulebook, day: date) -> Truth:
+    if test.op in _COMPARE:
+        known = _number(test.dimension, profile)
+        return None if known is None else _COMPARE[test.op](known, test.values[0])
+    allowed = _codes(test, book, day)
+    if test.dimension.endswith("_headquarters"):
+        truth = _headquarters(test.dimension, profile, book, allowed)
+    else:
+        truth = _member(_values(test.dimension, profile, book, day), allowed)
+    if test.op == "not_in":
+        return None if truth is None else not truth
+    return truth
+
+
+def _codes(test: Test, book: Rulebook, day: date) -> frozenset[str]:
+    codes: set[str] = set()
+    for value in test.values:
+        text = str(value)
+        codes |= book.members(text[1:], day) if text.startswith("@") else {text}
+    return frozenset(codes)
+
+
+def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: frozenset[str]) -> Truth:
+    """The law asks for any of the seats to deny, and for all of them to exempt; never the exporter's."""
+    if dimension in ("any_headquarters", "all_headquarters"):
+        seats = [profile.recipient, profile.owner, profile.operator]
+    else:
+        seats = [_seat(profile, dimension.removesuffix("_headquarters"))]
+    codes = [code for seat in seats for code in (seat.headquarters, seat.parent_headquarters)]
+    truths = [_member((None if code == UNKNOWN else book.place(code),), allowed) for code in codes]
+    return _all(truths) if dimension == "all_headquarters" else _any(truths)
+
+
+def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tuple[str | None, ...]:
+    """Return what the profile says in a dimension; a None among them is unknown."""
+    match dimension:
+        case "destination":
+            return (book.place(profile.destination),)
+        case "destination_tier":
+            return (book.tier(profile.destination, day),)
+        case "authorization":
+            return (profile.authorization_kind,)
+        case "control":
+            return (book.control(profile.base_chip, profile.meets),)
+        case "data_center":
+            return (None if profile.data_center is None else "yes" if profile.data_center else "no",)
+        case "exported_from":
+            return (book.place(profile.exported_from) if profile.exported_from else None,)
+        case "operator_holds":
+            return profile.operator.holds
+        case "owner_holds":
+            return profile.owner.holds
+        case "evidence":
+            return profile.evidence
+        case "eccn" | "activity" | "end_use":
+            return (str(getattr(profile, dimension)) or None,)
+        case "training_operations":
+            return (None,)
+    value = subject_value(dimension, profile, book, day)
+    return (None if value == UNKNOWN else value,)
+
+
+def _number(dimension: str, profile: Profile) -> Value:
+    match dimension:
+        case "tpp":  # per integrated circuit
+            return profile.tpp_per_chip
+        case "dram_bandwidth":
+            return profile.dram_bandwidth
+        case "us_available_on":
+            return profile.released
+    return None
+
+
+def _seat(profile: Profile, role: str) -> Seat:
+    seat: Seat = getattr(profile, role)
+    return seat
+
+
+def _member(values: tuple[str | None, ...], allowed: frozenset[str]) -> Truth:
+    if any(value in allowed for value in values if value is not None):
+        return True
+    return None if None in values else False
+
+
+def _all(truths: Iterable[Truth]) -> Truth:
+    answer: Truth = True
+    for truth in truths:
+        if truth is False:
+            return False
+        if truth is None:
+            answer = None
+    return answer
+
+
+def _any(truths: Iterable[Truth]) -> Truth:
+    answer: Truth = False
+    for truth in truths:
+        if truth is True:
+            return True
+        if truth is None:
+            answer = None
+    return answer

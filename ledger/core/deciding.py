@@ -1,0 +1,195 @@
+"""Deciding: one movement on one position, to a judgment. Pure; nothing is posted here.
+
+Both voices meet the same rules in the same order. A request that meets a reason to refuse is refused with the first of
+them; an observation is kept, and each thing it broke is named so that a discrepancy can be opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from ledger.core import counters
+from ledger.core.lens import Effect, Entry, Key
+from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
+from ledger.core.planning import Plan, Planner
+from ledger.core.position import Lot, Position, merge
+from ledger.core.refusals import (
+    ALWAYS_REFUSES,
+    OPERATOR,
+    PRECEDENCE,
+    REASONS,
+    Case,
+    Looked,
+    Refusal,
+    caps_are_exceeded,
+    of_cap,
+)  # fmt: skip
+from ledger.core.resolving import Missing, Resolved, resolve
+from ledger.core.rules import RuleAnswer
+
+Voice = Literal["request", "observation"]
+LOTS_AHEAD = 3  # lots of which counters are fetched ahead
+NO_BOOK = RuleAnswer(
+    "undetermined", (), "", "No rulebook is in force on that day.", "Adopt one that covers the day, then ask again."
+)
+
+
+@dataclass(slots=True)
+class Judged:
+    """What deciding found. refusal is None where the movement is posted; breaches open discrepancies."""
+
+    movement: Movement
+    refusal: Refusal | None
+    breaches: list[Refusal]
+    entries: list[Entry]
+    opened: list[Lot]
+    effects: list[Effect]
+    looked: list[Looked]
+    answers: list[tuple[Resolved, RuleAnswer]]
+    lines: list[Resolved] = field(default_factory=list)
+    short: bool = False
+
+    @property
+    def binding(self) -> Looked | None:
+        """The refusing cap that admits fewest of the movement's chips; ties by rulebook order."""
+        limited = [each for each in self.looked if each.cap.when_exceeded == "refuse" and not each.cap.limit.unlimited]
+        return min(limited, key=_room, default=None)
+
+
+def voice_of(movement: Movement, observed: bool) -> Voice:
+    """Return the voice of a movement: receipts, returns and retirements are observations, whoever reports them."""
+    return "observation" if observed or movement.kind in OBSERVED_KINDS else "request"
+
+
+def judge(movement: Movement, *, observed: bool, asker: str, position: Position, seq: int) -> Judged:
+    """Return the judgment of a movement that would become record `seq`. The position is not changed."""
+    observed = voice_of(movement, observed) == "observation"
+    missing: list[Missing] = []
+    lines: list[Resolved] = []
+    for number, line in enumerate(movement.lines, 1):
+        known = resolve(movement, number, line, position)
+        if isinstance(known, list):
+            missing += known
+        else:
+            lines.append(known)
+        if line.of and position.lot(line.of) is None:
+            missing.append(Missing("unknown_movement", "of", f"{line.of[0]}.{line.of[1]}"))
+    plan, restored = _plan(movement, lines, missing, position, seq)
+    effects = position.effects(plan.entries)
+    case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
+    if not missing:
+        case.answers = _ask_rules(movement, lines, position)
+        case.looked = _look(effects, position)
+    found = [refusal for reason in REASONS for refusal in reason(case)]
+    flagged = [
+        of_cap(looked, case)
+        for looked in case.looked
+        if looked.cap.when_exceeded == "flag" and looked.standing.finding in _flagging(case)
+    ]
+    refusal = None
+    if found and not case.observed:
+        refusal = min(found, key=_precedence)
+    elif found:
+        refusal = next((each for each in found if each.code in ALWAYS_REFUSES), None)
+    breaches = [] if refusal else _breaches(case, [*found, *flagged])
+    return Judged(
+        movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
+        bool(plan.short),
+    )  # fmt: skip
+
+
+def judge_entries(movement: Movement, entries: list[Entry], position: Position) -> Judged:
+    """Return the judgment of entries that follow from a change of an authorization: only caps may refuse them."""
+    effects = position.effects(entries)
+    looked = _look(effects, position)
+    case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
+    found = list(caps_are_exceeded(case))
+    return Judged(movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [])
+
+
+def keys_of(movement: Movement, position: Position) -> set[Key]:
+    """Return the counters that judging a movement may look at: of its own lines, and of the lots it may draw on."""
+    keys: set[Key] = set()
+    for number, line in enumerate(movement.lines, 1):
+        known = resolve(movement, number, line, position)
+        if isinstance(known, list):
+            continue
+        profile, day = known.profile, movement.effective_on
+        place = (line.from_recipient or line.recipient, line.from_destination or line.destination, profile.base_chip)
+        lots = position.by_authorization.get(line.authorization) or position.by_place.get(place) or []
+        for lens in position.lenses.values():
+            keys.update(lens.keys(profile, day))
+            for lot in lots[:LOTS_AHEAD]:
+                keys.update(lens.keys(lot.profile, lot.day))
+    return keys
+
+
+def _plan(
+    movement: Movement, lines: list[Resolved], missing: list[Missing], position: Position, seq: int
+) -> tuple[Plan, bool]:
+    """Return the plan, and whether it restores what an earlier movement did (which is always a request)."""
+    if movement.kind != "reverse":
+        return (Plan(), False) if missing else (Planner(movement, position, seq).run(lines), False)
+    entries = position.source.entries_of(movement.reverses)
+    if entries is None or position.reversed_by(movement.reverses):
+        missing.append(Missing("unknown_movement", "reverses", _why_not(movement, position)))
+        return Plan(), True
+    return Planner(movement, position, seq).reverse(entries), True
+
+
+def _why_not(movement: Movement, position: Position) -> str:
+    by = position.reversed_by(movement.reverses)
+    return f"{movement.reverses}, already reversed by {by}" if by else str(movement.reverses)
+
+
+def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) -> list[tuple[Resolved, RuleAnswer]]:
+    if movement.kind not in RULED_KINDS:
+        return []
+    adoption = position.book_on(movement.effective_on)
+    if adoption is None:
+        return [(line, NO_BOOK) for line in lines]
+    rules = position.rules[adoption.seq]
+    return [(line, rules.answer(line.profile, movement.effective_on)) for line in lines]
+
+
+def _look(effects: list[Effect], position: Position) -> list[Looked]:
+    """Look at every cap whose counter the movement changes, in rulebook order, where its book is in force."""
+    looked = []
+    for key, (effect, changes) in merge(effects).items():
+        spans = position.spans_of(key.book, effect.span)
+        first = min(changes)
+        if not any(span.until is None or span.until > first for span in spans):
+            continue
+        counter = position.counter(key, first)
+        standing = counters.test(counter, effect.cap, changes, spans)
+        adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
+        looked.append(Looked(adoption, effect.cap, key, effect.span, standing))
+    return looked
+
+
+def _flagging(case: Case) -> tuple[str, ...]:
+    return ("exceeded", "undetermined") if case.observed else ("exceeded",)
+
+
+def _breaches(case: Case, found: list[Refusal]) -> list[Refusal]:
+    """Return one breach per subject and window, with an exporter's late report among them."""
+    late = case.observed and case.asker == case.movement.exporter and case.movement.kind == "ship"
+    if late:
+        found = [
+            *found,
+            Refusal("reported_after_the_fact", f"{case.asker} reported this shipment after it was made.", "",
+                    f"exporter={case.asker}"),
+        ]  # fmt: skip
+    once = {(each.code, each.book, each.cap, each.subject, each.window): each for each in reversed(found)}
+    return list(reversed(once.values()))
+
+
+def _precedence(refusal: Refusal) -> int:
+    return PRECEDENCE.index(refusal.code)
+
+
+def _room(looked: Looked) -> tuple[int, object]:
+    left = looked.standing.left
+    return (0, date.min) if left is None else (1, left - looked.standing.asked)

@@ -1,0 +1,94 @@
+"""What the ledger knows about parties, chips and authorizations on a day: frozen, dated, numbered values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+UNKNOWN = "unknown"
+AUTHORIZATION_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA", "none_required")
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One dated statement about a party.
+
+    headquarters: ISO 3166 code, or `unknown`. ultimate_parent: another party's id, `self` or `unknown`.
+    valid_from: first day it holds; None where it always held. seq: its journal number, 0 for one not yet recorded.
+    """
+
+    party: str
+    name: str
+    roles: tuple[str, ...] = ()
+    headquarters: str = UNKNOWN
+    ultimate_parent: str = UNKNOWN
+    valid_from: date | None = None
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One dated rating of a chip or a system of chips.
+
+    rates: (bit length, dense TOPS) pairs of one integrated circuit. tpp_per_ic is of one circuit, tpp of the whole
+    item (`ic_count` circuits). base_chip is the chip a system is built of, and the chip itself where it is not a
+    system. control is the class its parameters meet: `3A090.a`, `3A090.b`, `none` or `undetermined`.
+    released is the day it was (a date known to the month counts from the month's last day), None where unknown.
+    """
+
+    chip: str
+    name: str
+    vendor: str = ""
+    kind: str = "accelerator"
+    base_chip: str = ""
+    ic_count: int = 1
+    rates: tuple[tuple[int, Decimal], ...] = ()
+    bits: int = 0
+    tpp_per_ic: Decimal = Decimal(0)
+    tpp: Decimal = Decimal(0)
+    die_area_mm2: Decimal | None = None
+    dram_bandwidth_gb_s: Decimal | None = None
+    data_center: bool | None = None
+    control: str = "undetermined"
+    released: date | None = None
+    valid_from: date | None = None
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The terms of a permission to ship, as of its latest change.
+
+    chips: the base chips it allows; empty = any. quantity and unit are as stated, "" where its size is undetermined.
+    exporter may be empty (any exporter). state: `active`, `suspended`, `revoked` or `surrendered`.
+    overrides: the rule whose presumption of denial it overrides, by name.
+    """
+
+    authorization: str
+    kind: str
+    recipient: str
+    destination: str
+    exporter: str = ""
+    chips: tuple[str, ...] = ()
+    first_day: date | None = None
+    last_day: date | None = None
+    quantity: str = ""
+    unit: str = ""
+    conditions: str = ""
+    overrides: str = ""
+    parent_deal: str = ""
+    stated_date: str = ""
+    status: str = ""
+    state: str = "active"
+    state_from: date | None = None
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0

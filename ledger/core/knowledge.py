@@ -1,0 +1,162 @@
+"""What is known as of a journal number: parties, chips, authorizations and adopted rulebooks, each on any day.
+
+A fact is dated (the day it holds from) and numbered (the record that stated it). On a day holds the statement with the
+latest first day; among equals, the one recorded last.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Generic, TypeVar
+
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Party
+from ledger.core.profile import Seat
+from ledger.core.rulebook import Rulebook
+
+EVER = date.min
+Fact = TypeVar("Fact")
+Numbered = TypeVar("Numbered", Party, Chip, Authorization)
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A rulebook adopted by record `seq` for the days from `first` until `until` (excluded, None = open)."""
+
+    seq: int
+    book: Rulebook
+    first: date
+    until: date | None = None
+
+    def covers(self, day: date) -> bool:
+        """Return whether the adoption covers a day."""
+        return self.first <= day and (self.until is None or day < self.until)
+
+
+@dataclass(slots=True)
+class _Dated(Generic[Fact]):
+    """Statements about one subject, in order of first day, then of record."""
+
+    days: list[date] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+
+    def add(self, first: date | None, fact: Fact) -> None:
+        at = bisect_right(self.days, first or EVER)
+        self.days.insert(at, first or EVER)
+        self.facts.insert(at, fact)
+
+    def on(self, day: date) -> Fact | None:
+        at = bisect_right(self.days, day)
+        return self.facts[at - 1] if at else None
+
+
+class Knowledge:
+    """Facts up to record `seq`. Grows by `add`, in the journal's order; reading never changes it."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.adoptions: list[Adoption] = []
+        self.closed_until: date | None = None
+        self._parties: dict[str, _Dated[Party]] = {}
+        self._chips: dict[str, _Dated[Chip]] = {}
+        self._authorizations: dict[str, _Dated[Authorization]] = {}
+        self._holders: dict[str, set[str]] = {}
+
+    def add(self, fact: Party | Chip | Authorization | Adoption | date, seq: int) -> None:
+        """Take in one fact; a bare day is the last day of a closed period."""
+        match fact:
+            case Party():
+                self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
+            case Chip():
+                self._chips.setdefault(fact.chip, _Dated()).add(fact.valid_from, fact)
+            case Authorization():
+                self._authorizations.setdefault(fact.authorization, _Dated()).add(fact.state_from, fact)
+                if fact.kind in ("UVEU", "NVEU"):
+                    self._holders.setdefault(fact.recipient, set()).add(fact.authorization)
+            case Adoption():
+                self.adoptions.append(fact)
+            case date():
+                self.closed_until = max(fact, self.closed_until or fact)
+        self.seq = max(self.seq, seq)
+
+    def party(self, name: str, day: date) -> Party | None:
+        """Return what is known of a party on a day."""
+        dated = self._parties.get(name)
+        return dated.on(day) if dated else None
+
+    def chip(self, name: str, day: date) -> Chip | None:
+        """Return a chip's rating on a day."""
+        dated = self._chips.get(name)
+        return dated.on(day) if dated else None
+
+    def authorization(self, name: str, day: date | None = None) -> Authorization | None:
+        """Return an authorization's terms and state on a day, or as last changed."""
+        dated = self._authorizations.get(name)
+        if not dated:
+            return None
+        return dated.on(day) if day else dated.facts[-1]
+
+    @property
+    def parties(self) -> dict[str, Party]:
+        """Every party as last stated."""
+        return {name: dated.facts[-1] for name, dated in self._parties.items()}
+
+    @property
+    def chips(self) -> dict[str, Chip]:
+        """Every chip as last rated."""
+        return {name: dated.facts[-1] for name, dated in self._chips.items()}
+
+    @property
+    def authorizations(self) -> dict[str, Authorization]:
+        """Every authorization as last changed."""
+        return {name: dated.facts[-1] for name, dated in self._authorizations.items()}
+
+    def in_force(self, day: date) -> Adoption | None:
+        """Return the adoption in force on a day: the latest one that covers it."""
+        return next((adoption for adoption in reversed(self.adoptions) if adoption.covers(day)), None)
+
+    def seat(self, name: str, day: date, *, with_roles: bool = False) -> Seat | None:
+        """Return a party's seats on a day, its ultimate parent's included; None where the party is not known."""
+        party = self.party(name, day)
+        if party is None:
+            return None
+        parent = parent_seat = UNKNOWN
+        if party.ultimate_parent == "self":
+            parent, parent_seat = name, party.headquarters
+        elif party.ultimate_parent != UNKNOWN:
+            parent = party.ultimate_parent
+            known = self.party(parent, day)
+            parent_seat = known.headquarters if known else UNKNOWN
+        return Seat(
+            name, party.headquarters, parent, parent_seat, self._holds(name, day), party.roles if with_roles else ()
+        )
+
+    def _holds(self, name: str, day: date) -> tuple[str, ...]:
+        held = self._holders.get(name)
+        if not held:
+            return ()
+        return tuple(
+            sorted({known.kind for each in held if (known := self.authorization(each, day)) and is_active(known, day)})
+        )
+
+
+def is_active(authorization: Authorization, day: date) -> bool:
+    """Return whether an authorization is active on a day: in its state, and between its first and last day."""
+    return authorization.state == "active" and is_within(authorization, day)
+
+
+def is_within(authorization: Authorization, day: date) -> bool:
+    """Return whether a day lies between an authorization's first and last day, both included."""
+    first, last = authorization.first_day, authorization.last_day
+    return (first is None or day >= first) and (last is None or day <= last)
+
+
+def ruled_by(book: Rulebook) -> Adoption:
+    """Return an adoption of a book for all days, to ask what it would say whether or not it was adopted."""
+    return Adoption(0, book, EVER)
+
+
+def numbered(fact: Numbered, seq: int) -> Numbered:
+    """Return a fact with the number of the record that stated it."""
+    return replace(fact, seq=seq)

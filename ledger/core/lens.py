@@ -1,0 +1,226 @@
+"""The lens: (rulebook, entry) to the counters it touches, per day, with amounts.
+
+Pure and linear: it may be applied to one proposed entry or to the sum of many old ones that share a profile. What an
+entry does to its lot's counters uses the lot's facts as of the lot's day; what gives room back does so only in the
+window of the lot's day. Posting, remaining, as-of, reconciliation and rebuild all use this one function.
+
+Expiry keeps it linear: each entry that changes what is open or reserved also emits the opposite change the day after
+the last day (on its own day if that is later), so that nothing has to happen for a license to lapse.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from ledger.core.conditions import holds, subject_value
+from ledger.core.facts import UNKNOWN
+from ledger.core.profile import Profile
+from ledger.core.rulebook import Cap, Rulebook, Span
+
+Stage = Literal["reserved", "licensed", "open", "shipped", "received", "installed"]
+STAGES: tuple[Stage, ...] = ("reserved", "licensed", "open", "shipped", "received", "installed")
+EVERYONE = "world"
+ZERO = Decimal(0)
+
+# What one chip of each stage adds to a counter. `open` counts nothing by itself; it only lapses.
+WEIGHTS = {
+    "granted": {"reserved": 1, "licensed": 1, "open": 0},
+    "shipped": {"shipped": 1},
+    "held": {"shipped": 1, "received": -1, "installed": 1},
+    "authorizations": {},
+}
+ALWAYS_BACK = frozenset({"", "used", "released"})  # no cause, or a reservation used or released
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of what happened to chips: a stage and a signed number of chips, at one lot.
+
+    lot: (record, line) that opened it; record 0 is the movement being judged. profile and lot_day are the lot's.
+    chips is None for equivalents; tpp is always exact. cause says why a negative entry gives back, or is "".
+    last_day: the lot's, after which what is open or reserved counts no more.
+    """
+
+    line: int
+    stage: Stage
+    cause: str
+    lot: tuple[int, int]
+    profile: Profile
+    lot_day: date
+    day: date
+    last_day: date | None
+    chips: int | None
+    tpp: Decimal
+
+
+class Key(NamedTuple):
+    """A counter: whose book (number of its adoption, 0 for a book only asked about), which cap, subject, window."""
+
+    book: int
+    cap: str
+    subject: str
+    window: date
+
+
+class Amount(NamedTuple):
+    """How much of a counter is used. What may or may not belong to it is kept apart as doubt.
+
+    unstated_tpp came as equivalents, without a number of chips: a cap in chips is then undetermined.
+    """
+
+    tpp: Decimal = ZERO
+    chips: int = 0
+    doubt_tpp: Decimal = ZERO
+    doubt_chips: int = 0
+    unstated_tpp: Decimal = ZERO
+
+    def plus(self, other: Amount) -> Amount:
+        """Return the sum."""
+        return Amount(
+            self.tpp + other.tpp,
+            self.chips + other.chips,
+            self.doubt_tpp + other.doubt_tpp,
+            self.doubt_chips + other.doubt_chips,
+            self.unstated_tpp + other.unstated_tpp,
+        )
+
+
+NOTHING = Amount()
+
+
+class Effect(NamedTuple):
+    """One change to one counter on one day, by one cap of one book, in the window `span`."""
+
+    key: Key
+    cap: Cap
+    span: Span
+    day: date
+    amount: Amount
+
+
+class _Touch(NamedTuple):
+    cap: Cap
+    subject: str
+    doubt: bool
+    signs: dict[tuple[str, str], tuple[int, int]]
+    windows: dict[date, Span | None]
+
+
+class Lens:
+    """One rulebook's lens. Remembers what each profile touches between two days on which the book changes."""
+
+    def __init__(self, book: Rulebook, seq: int = 0) -> None:
+        self.book, self.seq = book, seq
+        self._touched: dict[tuple[bytes, int], tuple[_Touch, ...]] = {}
+        self._signs: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in book.caps]
+        self._windows: list[dict[date, Span | None]] = [{} for _ in book.caps]
+
+    def effects(
+        self, stage: str, cause: str, profile: Profile, lot_day: date, day: date, last_day: date | None,
+        chips: int | None, tpp: Decimal,
+    ) -> list[Effect]:  # fmt: skip
+        """Return what an entry, or a sum of entries alike in all else, does to the counters of this book."""
+        segment = (profile.sha256, bisect_right(self.book.boundaries, lot_day))
+        touched = self._touched.get(segment)
+        if touched is None:
+            touched = self._touched[segment] = self._touch(profile, lot_day)
+        effects: list[Effect] = []
+        for cap, subject, doubt, known_signs, windows in touched:
+            both = known_signs.get((stage, cause))
+            if both is None:
+                both = known_signs[stage, cause] = signs(cap, stage, cause)
+            now, later = both
+            if not now and not later:
+                continue
+            if lot_day in windows:
+                span = windows[lot_day]
+            else:
+                span = windows[lot_day] = window_of(cap, lot_day)
+            if span is None:
+                continue
+            key = Key(self.seq, cap.name, subject, span.first or date.min)
+            if now and span.covers(day):
+                effects.append(Effect(key, cap, span, day, _amount(now, chips, tpp, doubt)))
+            if later and last_day is not None:
+                lapses = max(last_day + timedelta(days=1), day)
+                if span.covers(lapses):
+                    effects.append(Effect(key, cap, span, lapses, _amount(later, chips, tpp, doubt)))
+        return effects
+
+    def of(self, entry: Entry) -> list[Effect]:
+        """Return what one entry does."""
+        return self.effects(
+            entry.stage, entry.cause, entry.profile, entry.lot_day, entry.day, entry.last_day, entry.chips, entry.tpp
+        )
+
+    def keys(self, profile: Profile, lot_day: date) -> list[Key]:
+        """Return every counter that a lot of a profile and day may ever change."""
+        segment = (profile.sha256, bisect_right(self.book.boundaries, lot_day))
+        if segment not in self._touched:
+            self._touched[segment] = self._touch(profile, lot_day)
+        spans = [(touch, window_of(touch.cap, lot_day)) for touch in self._touched[segment]]
+        return [
+            Key(self.seq, touch.cap.name, touch.subject, span.first or date.min)
+            for touch, span in spans
+            if span and touch.cap.counts != "authorizations"
+        ]
+
+    def span_of(self, key: Key) -> Span:
+        """Return the window of a counter."""
+        cap = next(cap for cap in self.book.caps if cap.name == key.cap)
+        return (window_of(cap, key.window) if key.window > date.min else None) or cap.window.span
+
+    def _touch(self, profile: Profile, lot_day: date) -> tuple[_Touch, ...]:
+        touched = []
+        for n, cap in enumerate(self.book.caps):
+            truth = holds(cap.where, profile, self.book, lot_day)
+            if truth is False:
+                continue
+            values = [(name, subject_value(name, profile, self.book, lot_day)) for name in cap.by]
+            subject = ",".join(f"{name}={value}" for name, value in values) or EVERYONE
+            doubt = truth is None or any(value == UNKNOWN for _, value in values)
+            touched.append(_Touch(cap, subject, doubt, self._signs[n], self._windows[n]))
+        return tuple(touched)
+
+
+def signs(cap: Cap, stage: str, cause: str) -> tuple[int, int]:
+    """Return what one chip of an entry adds to a cap's counter on its day, and after its lot's last day."""
+    weight = WEIGHTS[cap.counts].get(stage)
+    if weight is None or not (cause in ALWAYS_BACK or cause in cap.gives_back or stage == "open"):
+        return 0, 0
+    if cap.counts != "granted":
+        return weight, 0
+    if stage == "reserved":
+        return 1, -1
+    if stage == "open":
+        return 0, -1 if "unshipped" in cap.gives_back else 0
+    return weight, 0
+
+
+def window_of(cap: Cap, lot_day: date) -> Span | None:
+    """Return the window that a lot of that day is counted in; past the last one, the undetermined time after it."""
+    span = cap.window.on(lot_day)
+    until = cap.window.span.until
+    if span is None and cap.window.after == "undetermined" and until is not None and lot_day >= until:
+        return Span(until, None)
+    return span
+
+
+def limit_on(cap: Cap, day: date) -> Decimal | None:
+    """Return a cap's limit on a day in its unit; None where it is undetermined. Not to be asked of an unlimited one."""
+    until = cap.window.span.until
+    if until is not None and day >= until:
+        return None
+    return cap.limit.on(day)
+
+
+def _amount(sign: int, chips: int | None, tpp: Decimal, doubt: bool) -> Amount:
+    if sign < 0:
+        chips, tpp = None if chips is None else -chips, -tpp
+    if chips is None:
+        return Amount(ZERO, 0, tpp, 0, tpp) if doubt else Amount(tpp, 0, ZERO, 0, tpp)
+    return Amount(ZERO, 0, tpp, chips) if doubt else Amount(tpp, chips)

@@ -1,0 +1,282 @@
+"""The position a request is judged on: facts, lots and counters, held in memory and fetched when first asked for.
+
+A position belongs to one writer or one read. Applying a posted movement changes it in place, so that a batch sees each
+movement as if the ones before it had been committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from ledger.core.counters import Counter
+from ledger.core.facts import Authorization, Chip
+from ledger.core.knowledge import Adoption, Knowledge
+from ledger.core.lens import NOTHING, ZERO, Amount, Effect, Entry, Key, Lens
+from ledger.core.profile import Profile
+from ledger.core.rulebook import Span
+from ledger.core.rules import Rules
+
+LotRef = tuple[int, int]
+Place = tuple[str, str, str]  # recipient, destination, base chip
+LotStage = Literal["reserved", "licensed", "shipped"]
+
+
+@dataclass(slots=True)
+class Lot:
+    """Chips that were reserved, granted or shipped together, with what is left of them.
+
+    Balances are in `unit`: chips, or TPP where granted or shipped in equivalents. `open` is what may still be drawn
+    from a reservation or grant; in_transit and installed are of a shipment. changed_on: last day of any entry.
+    """
+
+    ref: LotRef
+    stage: LotStage
+    profile: Profile
+    day: date
+    last_day: date | None
+    unit: Literal["chips", "tpp"]
+    amount: Decimal = ZERO
+    open: Decimal = ZERO
+    in_transit: Decimal = ZERO
+    installed: Decimal = ZERO
+    changed_on: date = date.min
+
+    @property
+    def place(self) -> Place:
+        """Where its chips are, or are to go."""
+        return self.profile.recipient.party, self.profile.destination, self.profile.base_chip
+
+    def apply(self, entry: Entry) -> None:
+        """Take in one entry at this lot."""
+        amount = Decimal(entry.chips or 0) if self.unit == "chips" else entry.tpp
+        match entry.stage:
+            case "reserved" | "open":
+                self.open += amount
+                self.last_day = entry.last_day
+            case "shipped":
+                self.in_transit += amount
+            case "received":
+                self.in_transit -= amount
+            case "installed":
+                self.installed += amount
+        self.changed_on = max(self.changed_on, entry.day)
+
+
+class Source(Protocol):
+    """Where a position fetches what it does not hold yet."""
+
+    def counters(self, keys: Iterable[Key], first: date) -> dict[Key, Counter]:
+        """Return counters, exact from a day on; a key nobody has used yet may be absent."""
+
+    def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
+        """Return lots by what opened them."""
+
+    def lots_of(self, authorization: str) -> list[Lot]:
+        """Return the grant lots of an authorization that are not emptied."""
+
+    def lots_at(self, place: Place) -> list[Lot]:
+        """Return the reservation and shipment lots of one base chip at a place that are not emptied."""
+
+    def granted(self, authorization: str) -> Amount:
+        """Return what was granted under an authorization in all, what was released again taken off."""
+
+    def entries_of(self, record: int) -> list[Entry] | None:
+        """Return the entries of a record, None where it is not a movement."""
+
+    def reversed_by(self, record: int) -> int | None:
+        """Return the record that reverses a record, if any."""
+
+    def history(self, lot: LotRef) -> list[tuple[date, Decimal]]:
+        """Return the daily changes of what is installed of a lot, in its unit, by day."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """What was applied since the last commit: to be written, and to be added to whatever is fetched meanwhile."""
+
+    counters: dict[Key, dict[date, Amount]] = field(default_factory=dict)
+    changed: dict[LotRef, Lot] = field(default_factory=dict)
+    opened: dict[str | Place, list[Lot]] = field(default_factory=dict)
+    installed: dict[LotRef, list[tuple[date, Decimal]]] = field(default_factory=dict)
+    granted: dict[str, Amount] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Position:
+    """Knowledge, lots and counters as of one journal number. `timeline` says which book is asked on which days."""
+
+    knowledge: Knowledge
+    source: Source
+    timeline: tuple[tuple[Span, Adoption], ...]
+    lenses: dict[int, Lens]
+    rules: dict[int, Rules]
+    lots: dict[LotRef, Lot] = field(default_factory=dict)
+    counters: dict[Key, Counter] = field(default_factory=dict)
+    by_authorization: dict[str, list[Lot]] = field(default_factory=dict)
+    by_place: dict[Place, list[Lot]] = field(default_factory=dict)
+    resolved: dict[tuple[object, ...], tuple[Profile, Authorization | None, Chip]] = field(default_factory=dict)
+    profiles: dict[bytes, Profile] = field(default_factory=dict)
+    granted: dict[str, Amount] = field(default_factory=dict)
+    reversals: dict[int, int] = field(default_factory=dict)
+    pending: Pending = field(default_factory=Pending)
+
+    def book_on(self, day: date) -> Adoption | None:
+        """Return the rulebook asked on a day."""
+        return next((adoption for span, adoption in self.timeline if span.covers(day)), None)
+
+    def spans_of(self, book: int, window: Span) -> list[Span]:
+        """Return the days of a window on which a book is the one asked."""
+        return [
+            Span(max((d for d in (span.first, window.first) if d), default=None),
+                 min((d for d in (span.until, window.until) if d), default=None))
+            for span, adoption in self.timeline if adoption.seq == book
+        ]  # fmt: skip
+
+    def effects(self, entries: Iterable[Entry]) -> list[Effect]:
+        """Return what entries do to the counters of every book that is ever asked."""
+        lenses = self.lenses.values()
+        return [effect for entry in entries for lens in lenses for effect in lens.of(entry)]
+
+    def counter(self, key: Key, first: date) -> Counter:
+        """Return a counter that is exact from a day on."""
+        counter = self.counters.get(key)
+        if counter is None or first < counter.exact_from:
+            counter = self.source.counters([key], first).get(key) or Counter()
+            self.hold(key, counter)
+        return counter
+
+    def hold(self, key: Key, counter: Counter) -> None:
+        """Keep a counter that was fetched, with what was applied since."""
+        for day, amount in self.pending.counters.get(key, {}).items():
+            if day < counter.exact_from:
+                counter.base = counter.base.plus(amount)
+            else:
+                counter.add(day, amount)
+        self.counters[key] = counter
+
+    def lot(self, ref: LotRef) -> Lot | None:
+        """Return a lot, None where no such lot was opened."""
+        if ref not in self.lots:
+            for lot in self.source.lots([ref]):
+                self.lots[lot.ref] = lot
+        return self.lots.get(ref)
+
+    def lots_of(self, authorization: str) -> list[Lot]:
+        """Return an authorization's grant lots, oldest first."""
+        if authorization not in self.by_authorization:
+            self.by_authorization[authorization] = self._held(authorization, self.source.lots_of(authorization))
+        return self.by_authorization[authorization]
+
+    def lots_at(self, place: Place) -> list[Lot]:
+        """Return reservation and shipment lots at a place, oldest first."""
+        if place not in self.by_place:
+            self.by_place[place] = self._held(place, self.source.lots_at(place))
+        return self.by_place[place]
+
+    def history(self, lot: LotRef) -> list[tuple[date, Decimal]]:
+        """Return the changes of what is installed of a lot, by day."""
+        return sorted([*self.source.history(lot), *self.pending.installed.get(lot, ())], key=lambda change: change[0])
+
+    def granted_under(self, authorization: str) -> Amount:
+        """Return what was granted under an authorization in all, less what was released."""
+        if authorization not in self.granted:
+            pending = self.pending.granted.get(authorization, NOTHING)
+            self.granted[authorization] = self.source.granted(authorization).plus(pending)
+        return self.granted[authorization]
+
+    def reversed_by(self, record: int) -> int | None:
+        """Return the record that reverses a record, if any."""
+        return self.reversals.get(record) or self.source.reversed_by(record)
+
+    def apply(
+        self, entries: Iterable[Entry], opened: Iterable[Lot], effects: Iterable[Effect], *, restored: bool = False
+    ) -> None:
+        """Take in a posted movement. `restored` where it may give back to lots that were emptied before."""
+        pending = self.pending
+        for lot in opened:
+            self.lots[lot.ref] = lot
+            pending.opened.setdefault(_index_key(lot), []).append(lot)
+            self._index(lot)
+        for entry in entries:
+            lot = self.lots[entry.lot]
+            lot.apply(entry)
+            pending.changed[lot.ref] = lot
+            if entry.stage == "installed":
+                amount = Decimal(entry.chips or 0) if lot.unit == "chips" else entry.tpp
+                pending.installed.setdefault(lot.ref, []).append((entry.day, amount))
+            elif entry.stage == "licensed":
+                name, amount_granted = lot.profile.authorization, Amount(entry.tpp, entry.chips or 0)
+                pending.granted[name] = pending.granted.get(name, NOTHING).plus(amount_granted)
+                if name in self.granted:
+                    self.granted[name] = self.granted[name].plus(amount_granted)
+            if restored and not any(lot is each for each in self._indexed(lot) or ()):
+                self._index(lot)
+        for key, _, _, day, amount_used in effects:
+            days = pending.counters.setdefault(key, {})
+            known = days.get(day)
+            days[day] = amount_used if known is None else known.plus(amount_used)
+            counter = self.counters.get(key)
+            if counter is not None:
+                if day < counter.exact_from:
+                    del self.counters[key]
+                else:
+                    counter.add(day, amount_used)
+
+    def committed(self) -> None:
+        """Forget what was pending: it is in the database now."""
+        self.pending = Pending()
+
+    def hold_lots(self, keys: Iterable[str] | Iterable[Place], lots: Iterable[Lot]) -> None:
+        """Keep lots that were fetched at once for several authorizations or places."""
+        found: dict[str | Place, list[Lot]] = {key: [] for key in keys}
+        for lot in lots:
+            found[_index_key(lot)].append(lot)
+        for key, held in found.items():
+            if isinstance(key, str):
+                self.by_authorization[key] = self._held(key, held)
+            else:
+                self.by_place[key] = self._held(key, held)
+
+    def _held(self, key: str | Place, lots: Iterable[Lot]) -> list[Lot]:
+        held = {lot.ref: self.lots.setdefault(lot.ref, lot) for lot in lots}
+        held.update((lot.ref, lot) for lot in self.pending.opened.get(key, ()))
+        return sorted(held.values(), key=_age)
+
+    def _indexed(self, lot: Lot) -> list[Lot] | None:
+        """The index a lot belongs in, None where that was not fetched yet."""
+        if lot.stage == "licensed":
+            return self.by_authorization.get(lot.profile.authorization)
+        return self.by_place.get(lot.place)
+
+    def _index(self, lot: Lot) -> None:
+        lots = self._indexed(lot)
+        if lots is not None:
+            lots.append(lot)
+            if len(lots) > 1 and _age(lot) < _age(lots[-2]):
+                lots.sort(key=_age)
+
+
+def _index_key(lot: Lot) -> str | Place:
+    return lot.profile.authorization if lot.stage == "licensed" else lot.place
+
+
+def merge(effects: Iterable[Effect]) -> dict[Key, tuple[Effect, dict[date, Amount]]]:
+    """Return effects taken together: per counter, one effect to name it and the net amount of each day."""
+    merged: dict[Key, tuple[Effect, dict[date, Amount]]] = {}
+    for effect in effects:
+        held = merged.get(effect.key)
+        if held is None:
+            merged[effect.key] = effect, {effect.day: effect.amount}
+        else:
+            days = held[1]
+            known = days.get(effect.day)
+            days[effect.day] = effect.amount if known is None else known.plus(effect.amount)
+    return merged
+
+
+def _age(lot: Lot) -> tuple[date, LotRef]:
+    return lot.day, lot.ref

@@ -1,0 +1,145 @@
+"""One line of the journal: its kinds, its canonical bytes, and how it is sealed.
+
+The **payload** is what was asked, the **judgment** what the ledger added. Each is canonical JSON (RFC 8785) and is
+hashed with a salt of its own; the leaf of the tree is a small **envelope** over both hashes, so that envelopes can be
+public while payloads are not, and a judgment can be withheld from someone who may see the payload.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from ledger.core import merkle
+
+FORMAT = 1
+SALT_BYTES = 32
+LEDGER_SCOPE = "ledger"
+
+MOVEMENT_POSTED = "movement.posted"
+REQUEST_REFUSED = "request.refused"
+DISCREPANCY_KINDS = ("discrepancy.opened", "discrepancy.explained", "discrepancy.resolved", "discrepancy.reopened")
+AUTHORIZATION_KINDS = tuple(
+    f"authorization.{change}" for change in ("issued", "amended", "suspended", "reinstated", "revoked", "surrendered")
+)
+KINDS = (
+    "party.registered",
+    "party.changed",
+    "chip.rated",
+    "rulebook.adopted",
+    *AUTHORIZATION_KINDS,
+    MOVEMENT_POSTED,
+    REQUEST_REFUSED,
+    *DISCREPANCY_KINDS,
+    "period.closed",
+    "reconciliation.completed",
+)
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def canonical(value: object) -> bytes:
+    """Return a value as canonical JSON.
+
+    Only what the ledger writes: objects with ASCII keys, arrays, strings, whole numbers, true, false, null. A fraction
+    is a string (`ledger.core.compute.plain`), so no number ever needs the floating-point rules of RFC 8785.
+    """
+    return _ENCODE(value).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record before it has a number: what was asked and what was judged, as the bytes that will be hashed."""
+
+    kind: str
+    actor: str
+    key: str | None
+    scope: str
+    payload: bytes
+    judgment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A numbered, sealed line of the journal."""
+
+    seq: int
+    kind: str
+    actor: str
+    key: str | None
+    scope: str
+    scope_seq: int
+    recorded_at: datetime
+    payload: bytes
+    payload_salt: bytes
+    judgment: bytes
+    judgment_salt: bytes
+    envelope: bytes
+    leaf_hash: bytes
+
+
+def payload_of(kind: str, actor: str, key: str | None, voice: str, body: Mapping[str, object]) -> bytes:
+    """Return the payload of a request: who asked for what, under which key, in which voice."""
+    asked: dict[str, object] = {"actor": actor, "body": body, "kind": kind, "voice": voice}
+    if key is not None:
+        asked["key"] = key
+    return canonical(asked)
+
+
+def body_of(payload: bytes) -> dict[str, Any]:
+    """Return the body that a payload holds."""
+    body: dict[str, Any] = json.loads(payload)["body"]
+    return body
+
+
+def fingerprint(kind: str, voice: str, body: Mapping[str, object]) -> bytes:
+    """Return what makes two requests the same: kind, voice and body, not who or when."""
+    return sha256(canonical({"body": body, "kind": kind, "voice": voice})).digest()
+
+
+def moment(at: datetime) -> str:
+    """Return a moment as records state it: UTC, microseconds, `Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def next_moment(at: datetime, last: datetime | None) -> datetime:
+    """Return the moment of a commit: `at`, or just after the last one where the clock went back or stood still."""
+    return at if last is None or at > last else last + timedelta(microseconds=1)
+
+
+def salted_sha256(salt: bytes, content: bytes) -> str:
+    """Return the hex SHA-256 of a 32-byte salt followed by the content."""
+    return sha256(salt + content).hexdigest()
+
+
+def envelope_of(
+    *, seq: int, scope: str, scope_seq: int, recorded_at: str, payload_sha256: str, judged_sha256: str
+) -> bytes:
+    """Return the canonical envelope. Scopes, hashes and moments never need escaping, so it is written directly."""
+    return (
+        f'{{"judged_sha256":"{judged_sha256}","payload_sha256":"{payload_sha256}","recorded_at":"{recorded_at}",'
+        f'"scope":"{scope}","scope_seq":{scope_seq},"seq":{seq},"v":{FORMAT}}}'
+    ).encode()
+
+
+def seal(
+    draft: Draft, *, seq: int, scope_seq: int, recorded_at: datetime, moment_text: str, salts: tuple[bytes, bytes]
+) -> Record:
+    """Return the numbered record: both salted hashes, the envelope, and its leaf hash."""
+    payload_salt, judgment_salt = salts
+    envelope = envelope_of(
+        seq=seq,
+        scope=draft.scope,
+        scope_seq=scope_seq,
+        recorded_at=moment_text,
+        payload_sha256=sha256(payload_salt + draft.payload).hexdigest(),
+        judged_sha256=sha256(judgment_salt + draft.judgment).hexdigest(),
+    )
+    return Record(
+        seq, draft.kind, draft.actor, draft.key, draft.scope, scope_seq, recorded_at,
+        draft.payload, payload_salt, draft.judgment, judgment_salt, envelope, merkle.leaf_hash(envelope),
+    )  # fmt: skip

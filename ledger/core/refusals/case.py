@@ -1,0 +1,81 @@
+"""What deciding knows about a movement, and what it may say of it; the order in which reasons are answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.core.counters import Standing
+from ledger.core.knowledge import Adoption
+from ledger.core.lens import Key
+from ledger.core.movements import Movement
+from ledger.core.planning import Plan
+from ledger.core.position import Position
+from ledger.core.resolving import Missing, Resolved
+from ledger.core.rulebook import Cap, Span
+from ledger.core.rules import RuleAnswer
+
+OPERATOR = "operator"
+PRECEDENCE = (
+    "malformed",
+    "forbidden",
+    "key_reused",
+    "unknown_party",
+    "unknown_chip",
+    "unknown_authorization",
+    "unknown_movement",
+    "authorization_not_active",
+    "outside_validity",
+    "exceeds_authorization",
+    "negative_stock",
+    "period_closed",
+    "undetermined",
+    "not_permitted",
+    "cap_exceeded",
+)
+NOT_RECORDED = frozenset({"malformed", "key_reused"})
+LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {"undetermined"}
+ALWAYS_REFUSES = frozenset({"forbidden"}) | (LEAVES_KEY_OPEN - {"undetermined"})  # observations too
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason to say no, or, for an observation, one thing it broke.
+
+    subject, cap, book and window say what it is about, so that a breach opens one discrepancy per subject and window.
+    """
+
+    code: str
+    message: str
+    remedy: str = ""
+    subject: str = ""
+    cap: str = ""
+    book: str = ""
+    window: str = ""
+    amount: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One cap that was looked at: whose, for which subject and window, and how it stands before and after."""
+
+    adoption: Adoption
+    cap: Cap
+    key: Key
+    span: Span
+    standing: Standing
+
+
+@dataclass(slots=True)
+class Case:
+    """A movement with everything that deciding needs to know about it."""
+
+    movement: Movement
+    observed: bool
+    asker: str
+    position: Position
+    missing: list[Missing]
+    lines: list[Resolved]
+    plan: Plan
+    answers: list[tuple[Resolved, RuleAnswer]]
+    looked: list[Looked]

@@ -1,0 +1,182 @@
+"""Facts as they are asked to be registered: parties, ratings, authorizations, adoptions, closed periods.
+
+Each reader takes plain text and returns the fact and its body: what was asked, blanks left out, before defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ledger.core.compute import chip_from_row, plain
+from ledger.core.errors import Malformed
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Party
+from ledger.core.movements import CONFIDENCES, UNITS
+from ledger.core.movements.fields import country, day, equivalents, free_text, identifier, whole, word
+
+ISSUED_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA")
+CHANGES = ("issued", "amended", "suspended", "reinstated", "revoked", "surrendered")
+STATE_AFTER = {"suspended": "suspended", "revoked": "revoked", "surrendered": "surrendered"}
+
+Reader = Callable[[str, Any], Any]
+
+
+def _ids(field: str, text: str) -> tuple[str, ...]:
+    return tuple(identifier(field, part.strip()) for part in str(text).split(";") if part.strip())
+
+
+def _seat(field: str, text: str) -> str:
+    return text if text == UNKNOWN else country(field, text)
+
+
+PARTY_FIELDS: Mapping[str, Reader] = {
+    "party_id": identifier,
+    "name": free_text,
+    "roles": _ids,
+    "headquarters": _seat,
+    "ultimate_parent": identifier,
+    "from": day,
+    "confidence": word(*CONFIDENCES),
+    "source": free_text,
+    "note": free_text,
+}
+AUTHORIZATION_FIELDS: Mapping[str, Reader] = {
+    "authorization_id": identifier,
+    "change": word(*CHANGES),
+    "kind": word(*ISSUED_KINDS),
+    "exporter": identifier,
+    "recipient": identifier,
+    "destination": country,
+    "chips": _ids,
+    "first_day": day,
+    "last_day": day,
+    "quantity": equivalents,
+    "unit": word(*UNITS),
+    "conditions": free_text,
+    "overrides": identifier,
+    "parent_deal": identifier,
+    "stated_date": free_text,
+    "effective_on": day,
+    "status": free_text,
+    "confidence": word(*CONFIDENCES),
+    "source": free_text,
+    "note": free_text,
+}
+PERIOD_FIELDS: Mapping[str, Reader] = {"closed_until": day, "note": free_text}
+DISCREPANCY_FIELDS: Mapping[str, Reader] = {
+    "id": whole,
+    "change": word("explained", "resolved", "reopened"),
+    "owner": identifier,
+    "note": free_text,
+}
+ADOPTION_FIELDS: Mapping[str, Reader] = {"name": identifier, "from": day, "until": day, "note": free_text}
+
+
+def read(
+    raw: Mapping[str, Any], known: Mapping[str, Reader], what: str, *needed: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return typed values and the body, by field. Raises `Malformed` for the first that cannot be read."""
+    values: dict[str, Any] = {}
+    body: dict[str, Any] = {}
+    for field, stated in raw.items():
+        if stated is None or stated == "":
+            continue
+        if field not in known:
+            raise Malformed(field, f"{field} is not a field of {what}.", f"Known: {', '.join(known)}.")
+        values[field] = known[field](field, stated)
+        body[field] = stated
+    for field in needed:
+        if field not in values:
+            raise Malformed(field, f"{field} is missing.", f"{what.capitalize()} must state {field}.")
+    return values, body
+
+
+def party(raw: Mapping[str, Any]) -> tuple[Party, dict[str, Any]]:
+    """Return a statement about a party. Its ultimate parent is a party, `self`, or `unknown` (the default)."""
+    values, body = read(raw, PARTY_FIELDS, "a party", "party_id", "name")
+    values["valid_from"] = values.pop("from", None)
+    return Party(party=values.pop("party_id"), **values), body
+
+
+def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:
+    """Return a chip's rating, computed from its dense rates; what is stated and differs is malformed."""
+    body = {name: str(text) for name, text in raw.items() if text not in (None, "")}
+    identifier("chip_id", body.get("chip_id", ""))
+    for field, text in body.items():
+        free_text(field, text)
+    return chip_from_row(raw), body
+
+
+def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple[Authorization, str, dict[str, Any]]:
+    """Return an authorization after a change, and the change. A change other than `issued` needs what was `before`.
+
+    Its state holds from `effective_on`; an issue without one holds for ever.
+    """
+    values, body = read(raw, AUTHORIZATION_FIELDS, "an authorization", "authorization_id")
+    change = values.pop("change", "issued")
+    name, effective_on = values.pop("authorization_id"), values.pop("effective_on", None)
+    if "quantity" in values:
+        values["quantity"] = plain(values["quantity"])
+    if change == "issued":
+        for field in ("kind", "recipient", "destination"):
+            if field not in values:
+                raise Malformed(field, f"{field} is missing.", "An authorization that is issued must state it.")
+        terms = Authorization(authorization=name, state_from=effective_on, **values)
+    else:
+        if effective_on is None:
+            raise Malformed("effective_on", "effective_on is missing.", f"Say from which day it is {change}.")
+        if change != "amended" and (changed := sorted(set(values) - {"source", "confidence", "note", "status"})):
+            raise Malformed(changed[0], f"{changed[0]} cannot be changed by {change}.", "Amend it in a row of its own.")
+        for field in ("kind", "recipient", "destination"):
+            if field in values and before and values[field] != getattr(before, field):
+                raise Malformed(field, f"{field} cannot be amended.", "Issue another authorization.")
+        terms = replace(before or Authorization(name, "", "", ""), **values)
+        state = STATE_AFTER.get(change, "active" if change == "reinstated" else terms.state)
+        terms = replace(terms, state=state, state_from=effective_on)
+    if terms.first_day and terms.last_day and terms.last_day < terms.first_day:
+        raise Malformed("last_day", f"last_day {terms.last_day} is before first_day {terms.first_day}.", "Swap them.")
+    return terms, change, body
+
+
+def to_body(fact: Party | Chip | Authorization) -> dict[str, Any]:
+    """Return a fact as JSON, what is not known left out; its record number is not part of it."""
+    body: dict[str, Any] = {}
+    for field in fields(fact):
+        value = getattr(fact, field.name)
+        if field.name == "seq" or value is None or value == "" or value == ():
+            continue
+        body[field.name] = _json(value)
+    return body
+
+
+def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Chip | Authorization:
+    """Return the fact that a body states; the inverse of `to_body`."""
+    values: dict[str, Any] = dict(body)
+    for name in ("valid_from", "released", "first_day", "last_day", "state_from"):
+        if name in values:
+            values[name] = date.fromisoformat(values[name])
+    for name in ("roles", "chips"):
+        if name in values:
+            values[name] = tuple(values[name])
+    for name in ("tpp", "tpp_per_ic", "die_area_mm2", "dram_bandwidth_gb_s"):
+        if name in values:
+            values[name] = Decimal(values[name])
+    if "rates" in values:
+        values["rates"] = tuple((bits, Decimal(tops)) for bits, tops in values["rates"])
+    kinds: dict[str, type[Party] | type[Chip] | type[Authorization]] = {
+        "party": Party, "chip": Chip, "authorization": Authorization,
+    }  # fmt: skip
+    return kinds[kind](**values, seq=seq)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_json(part) for part in value]
+    return value

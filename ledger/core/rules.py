@@ -1,0 +1,138 @@
+"""Which door is open: the first rule of a rulebook that matches a movement answers; no match is undetermined."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from ledger.core.conditions import holds
+from ledger.core.profile import Profile
+from ledger.core.rulebook import Rule, Rulebook
+
+Outcome = Literal["permit", "not_permitted", "undetermined"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAnswer:
+    """What the rules of a book say: the outcome, the rule or rules that decided, and why in words."""
+
+    outcome: Outcome
+    rules: tuple[str, ...]
+    law: str
+    message: str
+    remedy: str = ""
+    review: str = ""
+    missing: tuple[str, ...] = ()
+
+
+class Rules:
+    """The ordered rules of one book. Remembers the answer for each profile between two days of change."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self.book = book
+        self._answers: dict[tuple[bytes, int], RuleAnswer] = {}
+
+    def answer(self, profile: Profile, day: date) -> RuleAnswer:
+        """Return what the rules say of a movement on a day.
+
+        An unknown condition makes the answer undetermined only where the rules that may match would differ.
+        """
+        key = (profile.sha256, bisect_right(self.book.boundaries, day))
+        if key not in self._answers:
+            self._answers[key] = self._ask(profile, day)
+        return self._answers[key]
+
+    def _ask(self, profile: Profile, day: date) -> RuleAnswer:
+        possible: list[RuleAnswer] = []
+        for rule in self.book.rules:
+            if not rule.span.covers(day):
+                continue
+            truth = holds(rule.where, profile, self.book, day)
+            if truth is False:
+                continue
+            possible.append(_outcome(rule, profile, self.book))
+            if truth is True:
+                break
+        else:
+            possible.append(_no_match(self.book, profile))
+        outcomes = {answer.outcome for answer in possible}
+        if len(outcomes) == 1:
+            return possible[-1] if possible[-1].rules else possible[0]
+        names = tuple(dict.fromkeys(name for answer in possible for name in answer.rules))
+        unknown = ", ".join(_unknowns(profile)) or "something this movement does not state"
+        return RuleAnswer(
+            "undetermined",
+            names,
+            possible[0].law,
+            f"{self.book.name}: whether {' or '.join(names)} applies turns on {unknown}, which is not known.",
+            "State it, or register what is missing; then the same request can succeed.",
+        )
+
+
+def _outcome(rule: Rule, profile: Profile, book: Rulebook) -> RuleAnswer:
+    named = f"{book.name}: rule {rule.name} ({rule.law})"
+    if rule.answer == "presume_deny" and profile.overrides == rule.name:
+        return RuleAnswer(
+            "permit", (rule.name,), rule.law, f"{named} presumes denial; overridden by name.", review=rule.review
+        )
+    if rule.answer != "permit":
+        verb = "denies" if rule.answer == "deny" else "presumes denial of"
+        remedy = (
+            "Only an authorization that overrides this rule by name could." if rule.answer == "presume_deny" else ""
+        )
+        return RuleAnswer("not_permitted", (rule.name,), rule.law, f"{named} {verb} this movement.", remedy)
+    missing = tuple(kind for kind in rule.evidence if kind not in profile.evidence) + _missing_party(
+        rule, profile, book
+    )
+    if missing:
+        return RuleAnswer(
+            "not_permitted",
+            (rule.name,),
+            rule.law,
+            f"{named} would permit this movement, but lacks {', '.join(missing)}.",
+            "Name what is missing, with its reference, and ask again under a new key.",
+            missing=missing,
+        )
+    return RuleAnswer("permit", (rule.name,), rule.law, f"{named} permits it.", review=rule.review)
+
+
+def _missing_party(rule: Rule, profile: Profile, book: Rulebook) -> tuple[str, ...]:
+    if rule.party is None:
+        return ()
+    lab = profile.lab
+    fits = lab and (not rule.party.headquarters or book.place(lab.headquarters) in rule.party.headquarters)
+    if lab and fits and rule.party.role in lab.roles:
+        return ()
+    seats = f" with headquarters in {' or '.join(rule.party.headquarters)}" if rule.party.headquarters else ""
+    return (f"a party in the role {rule.party.role}{seats}",)
+
+
+def _no_match(book: Rulebook, profile: Profile) -> RuleAnswer:
+    return RuleAnswer(
+        "undetermined",
+        (),
+        book.source,
+        f"{book.name}: no rule allows {profile.authorization_kind} for {profile.base_chip} to {profile.destination}.",
+        "What no rule allows is not allowed: name another authorization.",
+    )
+
+
+def _unknowns(profile: Profile) -> list[str]:
+    """Return what a profile does not know, in words, most telling first."""
+    words = []
+    for role in ("recipient", "owner", "operator"):
+        seat = getattr(profile, role)
+        if seat.headquarters == "unknown":
+            words.append(f"the headquarters of {seat.party}")
+        if seat.parent_headquarters == "unknown":
+            words.append(f"the ultimate parent of {seat.party}")
+    if profile.meets == "undetermined":
+        words.append(f"the control class of {profile.base_chip}")
+    if profile.data_center is None:
+        words.append(f"whether {profile.base_chip} is made for data centers")
+    for name in ("exported_from", "end_use"):
+        if not getattr(profile, name):
+            words.append(name)
+    return list(dict.fromkeys(words))

@@ -1,0 +1,7 @@
+"""Files in: CSV of movements, parties, authorizations and ratings, read row by row and posted in batches."""
+
+from ledger.files.batches import Answer, post_each, post_together
+from ledger.files.columns import KINDS
+from ledger.files.requests import Item, read_requests
+
+__all__ = ["KINDS", "Answer", "Item", "post_each", "post_together", "read_requests"]

@@ -1,0 +1,54 @@
+"""Adopting a rulebook: its counters are computed from every entry there is, and what is over already is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from ledger.core.counters import Counter, tightest
+from ledger.core.knowledge import Adoption, Knowledge
+from ledger.core.lens import Amount, Key, Lens
+from ledger.core.position import Position
+from ledger.core.refusals import Refusal
+from ledger.core.rulebook import Cap
+from ledger.positions import open_position
+from ledger.store.source import Connection, DatabaseSource
+from ledger.store.sums import counters_of
+
+
+def adopt(
+    conn: Connection, knowledge: Knowledge, source: DatabaseSource, known: int, adoption: Adoption
+) -> tuple[Position, dict[Key, dict[date, Amount]], list[Refusal]]:
+    """Return the position under the adopted rulebooks, the new book's counters, and what it finds over already.
+
+    Adopting un-posts nothing: a cap that is over already is a discrepancy, and refuses what would raise it further.
+    """
+    position = open_position(knowledge, source)
+    counters = counters_of(conn, [Lens(adoption.book, adoption.seq)], source.profiles, known)
+    return position, counters, list(_over(counters, adoption, position))
+
+
+def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position: Position) -> Iterator[Refusal]:
+    caps = {cap.name: cap for cap in adoption.book.caps}
+    for key, days in sorted(counters.items()):
+        cap: Cap = caps[key.cap]
+        if cap.limit.unlimited:
+            continue
+        window = next(iter(position.spans_of(adoption.seq, position.lenses[adoption.seq].span_of(key))), None)
+        if window is None:
+            continue
+        counter = Counter(deltas=days.items())
+        standing = tightest(counter, cap, window.first or min(days), [window])
+        if standing.limit is not None and standing.used > standing.limit:
+            over = standing.used - standing.limit
+            yield Refusal(
+                "cap_exceeded",
+                f"{adoption.book.name}: {cap.name} of {key.subject} is over on {standing.day} as it is adopted: "
+                f"limit {standing.limit:,f}, used {standing.used:,f} {cap.limit.unit}.",
+                subject=key.subject,
+                cap=cap.name,
+                book=adoption.book.name,
+                window=key.window.isoformat() if key.window > date.min else "",
+                amount=f"{over:f}",
+                unit=cap.limit.unit,
+            )

@@ -1,0 +1,110 @@
+"""What a change of an authorization does to chips, in the same commit.
+
+Revocation, surrender and reduction release the unshipped rest; a new last day moves the day on which it lapses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ledger.core.compute import plain
+from ledger.core.deciding import Judged, judge_entries
+from ledger.core.facts import Authorization
+from ledger.core.lens import Entry
+from ledger.core.movements import Movement
+from ledger.core.position import Lot, Position
+from ledger.core.registrations import from_body
+from ledger.posting.registering import Registered
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """A movement that follows from a change of an authorization: its judgment, its body, whose scope it is in."""
+
+    judged: Judged
+    body: dict[str, Any]
+    party: str | None
+
+
+def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
+    """Return what a change of an authorization moves, judged like any movement; None where it moves nothing."""
+    before = registered.before
+    if registered.fact_kind != "authorization" or before is None:
+        return None
+    after = from_body("authorization", registered.body, seq)
+    assert isinstance(after, Authorization)
+    assert after.state_from
+    lots = [lot for lot in position.lots_of(after.authorization) if lot.open > 0]
+    if registered.record_kind in ("authorization.revoked", "authorization.surrendered"):
+        entries = [entry for lot in lots for entry in release_of(lot, lot.open, after.state_from)]
+        kind = "release"
+    elif registered.record_kind == "authorization.amended" and after.last_day != before.last_day:
+        entries = [entry for lot in lots for entry in _redate(lot, after.last_day, after.state_from)]
+        kind = "redate"
+    elif registered.record_kind == "authorization.amended" and after.quantity != before.quantity:
+        entries = _reduce(lots, after, position)
+        kind = "release"
+    else:
+        return None
+    if not entries:
+        return None
+    movement = Movement(kind, after.state_from, after.state_from.isoformat(), (), after.exporter)
+    body = {
+        "effective_on": after.state_from.isoformat(),
+        "lines": [
+            {"authorization": after.authorization, "of": f"{entry.lot[0]}.{entry.lot[1]}"} for entry in entries[::2]
+        ],
+        "movement": kind,
+        "note": f"follows from {registered.record_kind}",
+    }
+    return Moves(judge_entries(movement, entries, position), body, after.exporter or None)
+
+
+def release_of(lot: Lot, amount: Decimal, day: date) -> list[Entry]:
+    """Return the entries that release an amount, in the lot's unit, of what a lot has open or reserved."""
+    chips = int(amount) if lot.unit == "chips" else None
+    tpp = amount * lot.profile.tpp_per_chip if lot.unit == "chips" else amount
+    day = max(day, lot.day)
+    if lot.stage == "reserved":
+        return [_minus(lot, "reserved", "released", day, chips, tpp)]
+    return [_minus(lot, stage, "unshipped", day, chips, tpp) for stage in ("licensed", "open")]
+
+
+def _minus(lot: Lot, stage: Any, cause: str, day: date, chips: int | None, tpp: Decimal) -> Entry:
+    minus = None if chips is None else -chips
+    return Entry(lot.ref[1], stage, cause, lot.ref, lot.profile, lot.day, day, lot.last_day, minus, -tpp)
+
+
+def _redate(lot: Lot, last_day: date | None, day: date) -> list[Entry]:
+    out = _minus(lot, "open", "", max(day, lot.day), *_open_of(lot))
+    chips = None if out.chips is None else -out.chips
+    back = Entry(lot.ref[1], "open", "", lot.ref, lot.profile, lot.day, out.day, last_day, chips, -out.tpp)
+    return [out, back]
+
+
+def _open_of(lot: Lot) -> tuple[int | None, Decimal]:
+    if lot.unit == "chips":
+        return int(lot.open), lot.open * lot.profile.tpp_per_chip
+    return None, lot.open
+
+
+def _reduce(lots: list[Lot], after: Authorization, position: Position) -> list[Entry]:
+    """Release what was granted beyond a smaller stated quantity, as far as it is still open; newest lots first."""
+    if not after.quantity or not lots:
+        return []
+    profile, granted = lots[-1].profile, position.granted_under(after.authorization)
+    chip = position.knowledge.chips.get(profile.chip)
+    per_unit = profile.tpp_per_chip * (chip.ic_count if chip and after.unit == "systems" else 1)
+    excess = granted.tpp - Decimal(plain(Decimal(after.quantity))) * per_unit
+    entries: list[Entry] = []
+    for lot in reversed(lots):
+        if excess <= 0:
+            break
+        each = lot.profile.tpp_per_chip if lot.unit == "chips" else Decimal(1)
+        amount = min(lot.open, -(-excess // each) if lot.unit == "chips" else excess)
+        entries += release_of(lot, amount, after.state_from or lot.day)
+        excess -= amount * each
+    return entries

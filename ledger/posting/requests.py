@@ -1,0 +1,120 @@
+"""Requests and receipts: what is asked of the ledger, read and typed, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ledger.core import movements, registrations
+from ledger.core.deciding import voice_of
+from ledger.core.errors import Malformed
+from ledger.core.movements import Movement, fields
+from ledger.core.records import fingerprint
+from ledger.rulebooks import parse_bundle
+
+KINDS = ("movement", "party", "authorization", "rating", "rulebook", "period", "discrepancy")
+LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing asked of the ledger, as text.
+
+    key: unique per submitting organization; the same key with the same body has one effect and one receipt, for ever.
+    observed: a fact reported from outside, which is kept even where it breaks a rule.
+    """
+
+    kind: str
+    key: str
+    raw: Mapping[str, Any]
+    observed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request: `posted`, `replayed` or `refused`.
+
+    seq: the record's number, the earlier one's where replayed; None for what is answered without a record.
+    code: why refused, "" where posted. leaf_hash: hex, of the record's envelope.
+    """
+
+    verdict: str
+    key: str
+    seq: int | None = None
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+    leaf_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that could be read: its body, what makes it the same request again, and the movement if it is one."""
+
+    request: Request
+    kind: str
+    voice: str
+    body: dict[str, Any]
+    fingerprint: bytes
+    movement: Movement | None = None
+
+
+def read(request: Request) -> Asked:
+    """Return a request read and typed. Raises `Malformed` for the first field that cannot be read."""
+    if request.kind not in KINDS:
+        raise Malformed("kind", f"There is no request of kind '{request.kind}'.", f"Use one of: {', '.join(KINDS)}.")
+    key = request.key
+    if not key or len(key) > LONGEST_KEY or not key.isprintable():
+        raise Malformed(
+            "key", f"key is '{key[:60]}'.", f"Give each request a key of 1 to {LONGEST_KEY} printable characters."
+        )
+    movement, voice = None, "observation" if request.observed else "request"
+    if request.kind == "movement":
+        movement, body = movements.parse(request.raw)
+        voice = voice_of(movement, request.observed)
+        if voice == "request" and movement.kind in movements.EXPORTER_KINDS and not movement.exporter:
+            raise Malformed("exporter", "exporter is missing.", f"A request to {movement.kind} must name its exporter.")
+    else:
+        body = _body(request)
+    return Asked(request, request.kind, voice, body, fingerprint(request.kind, voice, body), movement)
+
+
+def _body(request: Request) -> dict[str, Any]:
+    raw = request.raw
+    match request.kind:
+        case "party":
+            return registrations.party(raw)[1]
+        case "rating":
+            return registrations.rating(raw)[1]
+        case "authorization":
+            return registrations.authorization(raw, None)[2]
+        case "period":
+            return registrations.read(raw, registrations.PERIOD_FIELDS, "a period", "closed_until")[1]
+        case "discrepancy":
+            return registrations.read(raw, registrations.DISCREPANCY_FIELDS, "a discrepancy", "id", "change", "note")[1]
+    stated = {name: value for name, value in raw.items() if name != "bundle"}
+    _, body = registrations.read(stated, registrations.ADOPTION_FIELDS, "an adoption", "name", "from")
+    body["bundle"] = dict(raw["bundle"])
+    parse_bundle(body["bundle"])  # a book that cannot be read is not adopted
+    return body
+
+
+def first_difference(before: Mapping[str, Any], after: Mapping[str, Any], inside: str = "") -> str:
+    """Return the name of the first field in which two bodies differ."""
+    for field in sorted(before.keys() | after.keys()):
+        old, new = before.get(field), after.get(field)
+        if old == new:
+            continue
+        if isinstance(old, list) and isinstance(new, list):
+            for n, (mine, theirs) in enumerate(zip(old, new, strict=False), 1):
+                if mine != theirs and isinstance(mine, dict) and isinstance(theirs, dict):
+                    return first_difference(mine, theirs, f"line {n}: ")
+        return f"{inside}{field}"
+    return "kind"
+
+
+def day_of(body: Mapping[str, Any], field: str) -> date:
+    """Return a day from a body that has been read already."""
+    return fields.day(field, str(body[field]))

@@ -1,0 +1,178 @@
+"""A rulebook as people and programs read it: every part in words, in the book's order, as of a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ledger.core.compute import plain
+from ledger.core.rulebook import All, Cap, Condition, Control, NamedList, Reading, Rule, Rulebook, Span, Test, Window
+from ledger.core.rulebook import Any as AnyOf
+
+# A test of headquarters is kept by its negation; people read what the document says.
+_OUTSIDE = {"any_headquarters": "all headquarters", "all_headquarters": "any headquarters"}
+
+
+def describe(book: Rulebook, on: date) -> dict[str, Any]:
+    """Return a rulebook as JSON: its parts in order, figures as strings, tiers and lists as of a day."""
+    rest = {code: book.tier(code, on) for code in sorted(book.countries)}
+    return {
+        "rulebook": book.name,
+        "revision": book.revision,
+        "title": book.title,
+        "source": book.source,
+        "sha256": book.sha256,
+        "like": sorted(book.like),
+        "status": dict(book.status),
+        "on": on.isoformat(),
+        "countries": len(book.countries),
+        "places": [_territory(named) for named in book.territories.values()],
+        "lists": [_list(book, named, on) for named in book.lists.values()],
+        "tiers": [
+            _sourced(
+                {"tier": name, "is": members(named), "countries": [c for c, tier in rest.items() if tier == name]},
+                named,
+            )
+            for name, named in book.tiers.items()
+        ],
+        "readings": [_reading(reading) for reading in book.readings.values()],
+        "controls": [_control(control) for control in book.controls.values()],
+        "rules": [_rule(rule) for rule in book.rules],
+        "caps": [_cap(cap) for cap in book.caps],
+        "amendments": [dict(amendment) for amendment in book.amendments],
+        "duties": [dict(duty) for duty in book.duties],
+    }
+
+
+def condition(where: Condition) -> str:
+    """Return a condition in words: `destination: list denied; control: a or b`."""
+    match where:
+        case Test():
+            return _test(where)
+        case All(of=parts):
+            return "; ".join(condition(part) for part in parts) or "every movement"
+        case AnyOf(of=parts):
+            return f"({', or '.join(condition(part) for part in parts)})"
+
+
+def members(named: NamedList) -> str:
+    """Return what a list or tier is made of, in words."""
+    if named.everyone_else:
+        return "everyone else"
+    words = ", ".join(f"{member.name}{days(member.span, brackets=True)}" for member in named.members) or "nobody"
+    return f"{words}; but not {', '.join(named.but_not)}" if named.but_not else words
+
+
+def days(span: Span, *, brackets: bool = False) -> str:
+    """Return a span of days in words; "" where it has neither end."""
+    ends = [f"from {span.first}"] if span.first else []
+    ends += [f"until {span.until}"] if span.until else []
+    return f" ({' '.join(ends)})" if ends and brackets else " ".join(ends)
+
+
+def window(value: Window) -> str:
+    """Return a window in words."""
+    if value.kind == "rolling":
+        return f"rolling {value.days} days"
+    if value.kind in ("calendar_year", "calendar_quarter"):
+        return value.kind.replace("_", " ")
+    then = f", then {value.after}" if value.span.until else ""
+    return (days(value.span) or "always") + then
+
+
+def in_words(value: Any) -> str:
+    """Return text, a list or a table of a document as one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {in_words(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return " or ".join(in_words(part) for part in value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _test(test: Test) -> str:
+    dimension = test.dimension.replace("_", " ")
+    if test.op not in ("in", "not_in"):
+        bound = test.values[0]
+        return f"{dimension} {test.op} {plain(bound) if isinstance(bound, Decimal) else bound}"
+    if test.op == "not_in":
+        dimension = _OUTSIDE.get(test.dimension, dimension)
+    values = " or ".join(f"list {text[1:]}" if (text := str(value)).startswith("@") else text for value in test.values)
+    return f"{dimension}: {'not ' if test.op == 'not_in' else ''}{values}"
+
+
+def _sourced(body: dict[str, Any], part: NamedList | Reading | Control | Rule | Cap) -> dict[str, Any]:
+    """Add where a line comes from; what is not said is left out."""
+    source = {"law": part.law, "confidence": part.confidence, "note": part.note}
+    return body | {key: text for key, text in source.items() if text}
+
+
+def _territory(named: NamedList) -> dict[str, Any]:
+    return _sourced({"country": named.name, "places": [member.name for member in named.members]}, named)
+
+
+def _list(book: Rulebook, named: NamedList, on: date) -> dict[str, Any]:
+    body = {"list": named.name, "is": members(named), "countries": sorted(book.members(named.name, on))}
+    dated = [f"{member.name} {days(member.span)}: {member.law}" for member in named.members if member.law]
+    return _sourced(body | ({"dated": dated} if dated else {}), named)
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    body = {"reading": reading.name, "options": dict(reading.options), "chosen": reading.chosen}
+    return _sourced(body | {"used_by": list(reading.used_by)}, reading)
+
+
+def _control(control: Control) -> dict[str, Any]:
+    body: dict[str, Any] = {"control": control.name}
+    stated = {"meets": control.meets, "covers": list(control.covers), "chips": list(control.chips)}
+    return _sourced(body | {key: value for key, value in stated.items() if value}, control)
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    body: dict[str, Any] = {"rule": rule.name, "answer": rule.answer, "where": condition(rule.where)}
+    party = rule.party and {"role": rule.party.role, "headquarters": list(rule.party.headquarters)}
+    stated = {
+        "days": days(rule.span),
+        "needs": rule.needs,
+        "evidence": list(rule.evidence),
+        "party": party,
+        "review": rule.review,
+    }
+    return _sourced(body | {key: value for key, value in stated.items() if value}, rule)
+
+
+def _cap(cap: Cap) -> dict[str, Any]:
+    limit = cap.limit
+    body: dict[str, Any] = {
+        "cap": cap.name,
+        "counts": cap.counts,
+        "by": list(cap.by),
+        "where": condition(cap.where),
+        "window": window(cap.window),
+        "limit": limit.words,
+        "unit": limit.unit,
+        "gives_back": sorted(cap.gives_back),
+    }
+    if not limit.unlimited:
+        body |= {"when_exceeded": cap.when_exceeded, "critical_at": plain(cap.critical_at)}
+    if len(limit.steps) > 1:
+        body["steps"] = [
+            {"from": str(first), "amount": "undetermined" if amount is None else plain(amount)}
+            for first, amount in limit.steps
+        ]
+    if share := limit.share:
+        inline = None if isinstance(share.of, str) else share.of
+        body["share"] = {
+            "fraction": plain(share.fraction),
+            "of": share.of
+            if inline is None
+            else {"counts": inline.counts, "by": list(inline.by), "where": condition(inline.where)},
+            "asked_chips_enlarge_base": share.asked_chips_enlarge_base,
+            "tested_on": list(share.tested_on) or "every day",
+        }
+        if share.when_base_shrinks:
+            body["share"]["when_base_shrinks"] = share.when_base_shrinks
+    undetermined = limit.why if all(amount is None for _, amount in limit.steps) else ""
+    stated = {"undetermined": undetermined, "base": dict(cap.base), "status": cap.status}
+    return _sourced(body | {key: value for key, value in stated.items() if value}, cap)

@@ -1,0 +1,175 @@
+"""Writing: rows into the journal and its projections, a few in one round trip or many by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, LiteralString
+
+from psycopg.sql import SQL as Text
+from psycopg.sql import Composed, Identifier, Placeholder
+
+from ledger.core.lens import Amount, Entry, Key
+from ledger.core.merkle import Frontier
+from ledger.core.position import Lot
+from ledger.core.records import Record
+from ledger.store.source import Connection
+from schema.queries import SQL
+
+FEW = 24  # so many rows of a table go as single inserts in one round trip; more are copied
+
+TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
+    "journal": (
+        ("seq", "int8"), ("kind", "text"), ("actor", "text"), ("key", "text"), ("scope", "text"),
+        ("scope_seq", "int8"), ("recorded_at", "timestamptz"), ("payload", "bytea"), ("payload_salt", "bytea"),
+        ("judgment", "bytea"), ("judgment_salt", "bytea"), ("envelope", "bytea"), ("leaf_hash", "bytea"),
+    ),
+    "request_key": (("organization", "text"), ("key", "text"), ("seq", "int8"), ("fingerprint", "bytea")),
+    "fact": (("seq", "int8"), ("kind", "text"), ("subject", "text"), ("valid_from", "date"), ("body", "jsonb")),
+    "profile": (("id", "int4"), ("sha256", "bytea"), ("body", "jsonb")),
+    "lot": (
+        ("seq", "int8"), ("line", "int2"), ("stage", "text"), ("profile", "int4"), ("authorization_id", "text"),
+        ("recipient", "text"), ("destination", "text"), ("chip", "text"), ("day", "date"), ("last_day", "date"),
+        ("unit", "text"), ("amount", "numeric"), ("open", "numeric"), ("in_transit", "numeric"),
+        ("installed", "numeric"), ("changed_on", "date"),
+    ),
+    "reversal": (("record", "int8"), ("reversed_by", "int8")),
+    "entry": (
+        ("seq", "int8"), ("n", "int2"), ("line", "int2"), ("stage", "text"), ("cause", "text"), ("lot_seq", "int8"),
+        ("lot_line", "int2"), ("profile", "int4"), ("lot_day", "date"), ("effective_on", "date"),
+        ("last_day", "date"), ("chips", "int8"), ("tpp", "numeric"),
+    ),
+    "discrepancy": (
+        ("id", "int8"), ("class", "text"), ("book", "text"), ("cap", "text"), ("subject", "text"),
+        ("window_from", "date"), ("amount", "text"), ("unit", "text"), ("effective_on", "date"),
+        ("opened_at", "timestamptz"), ("owner", "text"), ("state", "text"), ("note", "text"), ("last_seq", "int8"),
+    ),
+    "reconciliation": (
+        ("seq", "int8"), ("number", "int8"), ("effective_on", "date"), ("rulebook", "text"),
+        ("inputs_sha256", "text"), ("digest", "text"), ("predecessor_seq", "int8"), ("body", "bytea"),
+    ),
+}  # fmt: skip
+
+Row = Sequence[Any]
+
+
+def _insert(table: LiteralString) -> Composed:
+    names = [Identifier(name) for name, _ in TABLES[table]]
+    marks = [Placeholder()] * len(names)
+    return Text("INSERT INTO {} ({}) VALUES ({})").format(
+        Identifier(table), Text(", ").join(names), Text(", ").join(marks)
+    )
+
+
+def _copy(table: LiteralString) -> Composed:
+    names = [Identifier(name) for name, _ in TABLES[table]]
+    return Text("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(Identifier(table), Text(", ").join(names))
+
+
+_INSERTS = {table: _insert(table).as_string() for table in TABLES}
+_COPIES = {table: _copy(table).as_string() for table in TABLES}
+
+
+def add_rows(conn: Connection, rows: Mapping[LiteralString, Sequence[Row]]) -> None:
+    """Add rows to tables, in their order. Inside a pipeline few rows travel together; many are copied."""
+    cursor = conn.cursor()
+    for table, added in rows.items():
+        if len(added) <= FEW:
+            for row in added:
+                cursor.execute(_INSERTS[table], row)
+    for table, added in rows.items():
+        if len(added) > FEW:
+            with cursor.copy(_COPIES[table]) as copy:
+                copy.set_types([kind for _, kind in TABLES[table]])
+                for row in added:
+                    copy.write_row(row)
+
+
+def journal_row(record: Record) -> Row:
+    """Return a record as a row of the journal."""
+    return (
+        record.seq, record.kind, record.actor, record.key, record.scope, record.scope_seq, record.recorded_at,
+        record.payload, record.payload_salt, record.judgment, record.judgment_salt, record.envelope, record.leaf_hash,
+    )  # fmt: skip
+
+
+def entry_row(seq: int, n: int, entry: Entry, profile: int) -> Row:
+    """Return an entry of record `seq` as a row."""
+    return (
+        seq, n, entry.line, entry.stage, entry.cause or None, entry.lot[0], entry.lot[1], profile, entry.lot_day,
+        entry.day, entry.last_day, entry.chips, entry.tpp,
+    )  # fmt: skip
+
+
+def lot_row(lot: Lot, profile: int) -> Row:
+    """Return a lot as a row."""
+    facts = lot.profile
+    return (
+        lot.ref[0], lot.ref[1], lot.stage, profile, facts.authorization, facts.recipient.party, facts.destination,
+        facts.base_chip, lot.day, lot.last_day, lot.unit, lot.amount, lot.open, lot.in_transit, lot.installed,
+        lot.changed_on,
+    )  # fmt: skip
+
+
+def change_lots(conn: Connection, lots: Sequence[Lot]) -> None:
+    """Write the new balances of lots that are in the database already."""
+    if lots:
+        conn.execute(
+            SQL["change_lots"],
+            {
+                "seqs": [lot.ref[0] for lot in lots],
+                "lines": [lot.ref[1] for lot in lots],
+                "last_days": [lot.last_day for lot in lots],
+                "open": [lot.open for lot in lots],
+                "in_transit": [lot.in_transit for lot in lots],
+                "installed": [lot.installed for lot in lots],
+                "changed_on": [lot.changed_on for lot in lots],
+            },
+        )
+
+
+def add_to_counters(conn: Connection, changes: Mapping[Key, Mapping[date, Amount]]) -> None:
+    """Add changes of counters by day to what is there."""
+    rows = [(key, day, amount) for key, days in changes.items() for day, amount in days.items()]
+    if rows:
+        conn.execute(
+            SQL["add_to_counters"],
+            {
+                "books": [key.book for key, _, _ in rows],
+                "caps": [key.cap for key, _, _ in rows],
+                "subjects": [key.subject for key, _, _ in rows],
+                "windows": [key.window for key, _, _ in rows],
+                "days": [day for _, day, _ in rows],
+                "tpp": [amount.tpp for _, _, amount in rows],
+                "chips": [amount.chips for _, _, amount in rows],
+                "doubt_tpp": [amount.doubt_tpp for _, _, amount in rows],
+                "doubt_chips": [amount.doubt_chips for _, _, amount in rows],
+                "unstated_tpp": [amount.unstated_tpp for _, _, amount in rows],
+            },
+        )
+
+
+def move_head(conn: Connection, frontier: Frontier, recorded_at: datetime, profiles: int) -> None:
+    """Write the journal's new end."""
+    conn.execute(
+        SQL["move_head"],
+        {
+            "size": frontier.size,
+            "frontier": frontier.packed(),
+            "root": frontier.root(),
+            "recorded_at": recorded_at,
+            "profiles": profiles,
+        },
+    )
+
+
+def move_scopes(conn: Connection, scopes: Mapping[str | None, tuple[str, int]]) -> None:
+    """Write how many records each touched scope has now, by party (None for the ledger's own)."""
+    conn.execute(
+        SQL["move_scopes"],
+        {
+            "scopes": [scope for scope, _ in scopes.values()],
+            "parties": list(scopes),
+            "sizes": [size for _, size in scopes.values()],
+        },
+    )

@@ -1,0 +1,12 @@
+"""The journal and its guards, the projections, the roles."""
+
+from __future__ import annotations
+
+from schema.migrations import run_sql
+
+revision = "0001_ledger"
+down_revision = None
+
+
+def upgrade() -> None:
+    run_sql("0001_tables.sql", "0001_guards.sql", "0001_roles.sql")

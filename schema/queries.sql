@@ -1,0 +1,201 @@
+-- Every statement the ledger runs, by name, with a sentence each. Parameters are named; none is ever built from text.
+
+-- name: lock_head
+-- The journal's end. Locking it first, in a statement of its own, gives one order to all writers and fresh reads after.
+SELECT size, frontier, recorded_at, profiles FROM head FOR UPDATE;
+
+-- name: head
+-- The journal's end, as readers see it.
+SELECT size, frontier, recorded_at, profiles, root FROM head;
+
+-- name: move_head
+-- The new end of the journal.
+UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recorded_at = %(recorded_at)s,
+    profiles = %(profiles)s;
+
+-- name: position_at
+-- The last record at or before a moment; nothing where there is none.
+SELECT max(seq) FROM journal WHERE recorded_at <= %(moment)s;
+
+-- name: settled_keys
+-- Which of an organization's keys are settled, by which record, with what fingerprint.
+SELECT key, seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = ANY(%(keys)s);
+
+-- name: record
+-- One record's bytes.
+SELECT kind, actor, payload, judgment, leaf_hash, recorded_at FROM journal WHERE seq = %(seq)s;
+
+-- name: records
+-- The journal in order, from one record to another, both included.
+SELECT seq, kind, actor, key, scope, scope_seq, recorded_at, payload, payload_salt, judgment, judgment_salt, envelope,
+    leaf_hash
+FROM journal WHERE seq BETWEEN %(first)s AND %(last)s ORDER BY seq;
+
+-- name: facts
+-- What was stated of parties, chips, authorizations, rulebooks and periods after one record and up to another.
+SELECT seq, kind, subject, valid_from, body FROM fact WHERE seq > %(after)s AND seq <= %(known)s ORDER BY seq;
+
+-- name: scopes
+-- Each party's scope and how many records it has.
+SELECT scope, party, size FROM scope;
+
+-- name: move_scopes
+-- New sizes of scopes; a scope seen for the first time is added.
+INSERT INTO scope (scope, party, size)
+SELECT * FROM unnest(%(scopes)s::text[], %(parties)s::text[], %(sizes)s::bigint[])
+ON CONFLICT (scope) DO UPDATE SET size = excluded.size;
+
+-- name: profiles
+-- Profiles by number.
+SELECT id, body FROM profile WHERE id = ANY(%(ids)s);
+
+-- name: profile_ids
+-- The numbers of profiles by hash.
+SELECT id, sha256 FROM profile WHERE sha256 = ANY(%(hashes)s);
+
+-- name: all_profiles
+-- Every profile, with the facts it froze.
+SELECT id, body FROM profile ORDER BY id;
+
+-- name: lots
+-- Lots by the record and line that opened them.
+SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
+FROM lot JOIN unnest(%(seqs)s::bigint[], %(lines)s::smallint[]) AS wanted (seq, line) USING (seq, line);
+
+-- name: lots_of
+-- Grant lots of authorizations that can still be drawn on.
+SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
+FROM lot WHERE authorization_id = ANY(%(authorizations)s) AND stage = 'licensed' AND open <> 0;
+
+-- name: lots_at
+-- Reservation and shipment lots at places that are not emptied.
+SELECT lot.seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
+FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[])
+    AS wanted (recipient, destination, chip) USING (recipient, destination, chip)
+WHERE stage <> 'licensed' AND (open <> 0 OR in_transit <> 0 OR installed <> 0);
+
+-- name: lapsed_lots
+-- Lots with something left that lapsed before a day.
+SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
+FROM lot WHERE open > 0 AND stage <> 'shipped' AND last_day < %(day)s ORDER BY last_day, seq, line;
+
+-- name: granted
+-- What was granted under an authorization, less what was released.
+SELECT coalesce(sum(entry.tpp), 0), coalesce(sum(entry.chips), 0)::bigint
+FROM entry JOIN lot ON lot.seq = lot_seq AND lot.line = lot_line
+WHERE lot.authorization_id = %(authorization)s AND lot.stage = 'licensed' AND entry.stage = 'licensed';
+
+-- name: entries_of
+-- The entries of one record, in order.
+SELECT entry.line, entry.stage, cause, lot_seq, lot_line, entry.profile, lot_day, effective_on, entry.last_day, chips, tpp
+FROM entry WHERE entry.seq = %(seq)s ORDER BY n;
+
+-- name: history_of
+-- The changes of what is installed of one lot, by day, in the lot's unit.
+SELECT effective_on, sum(CASE WHEN lot.unit = 'chips' THEN entry.chips ELSE entry.tpp END)
+FROM entry JOIN lot ON lot.seq = lot_seq AND lot.line = lot_line
+WHERE lot_seq = %(seq)s AND lot_line = %(line)s AND entry.stage = 'installed'
+GROUP BY effective_on ORDER BY effective_on;
+
+-- name: reversed_by
+-- The record that reverses another.
+SELECT reversed_by FROM reversal WHERE record = %(record)s;
+
+-- name: counters
+-- Daily changes of counters from a day on, and under that day their sum before it.
+SELECT book, cap, subject, window_from,
+    CASE WHEN day < %(first)s THEN NULL ELSE day END AS on_day,
+    sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint, sum(unstated_tpp)
+FROM counter_day JOIN unnest(%(books)s::bigint[], %(caps)s::text[], %(subjects)s::text[], %(windows)s::date[])
+    AS wanted (book, cap, subject, window_from) USING (book, cap, subject, window_from)
+GROUP BY 1, 2, 3, 4, 5;
+
+-- name: counters_of_book
+-- All counters of one adoption on a day: what is used, per cap, subject and window.
+SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,
+    sum(unstated_tpp)
+FROM counter_day WHERE book = %(book)s AND day <= %(day)s GROUP BY 1, 2, 3;
+
+-- name: counter_days
+-- All daily changes of all counters.
+SELECT book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp FROM counter_day
+WHERE tpp <> 0 OR chips <> 0 OR doubt_tpp <> 0 OR doubt_chips <> 0 OR unstated_tpp <> 0;
+
+-- name: add_to_counters
+-- Changes of counters by day, added to what is there.
+INSERT INTO counter_day AS c (book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp)
+SELECT * FROM unnest(%(books)s::bigint[], %(caps)s::text[], %(subjects)s::text[], %(windows)s::date[], %(days)s::date[],
+    %(tpp)s::numeric[], %(chips)s::bigint[], %(doubt_tpp)s::numeric[], %(doubt_chips)s::bigint[],
+    %(unstated_tpp)s::numeric[])
+ON CONFLICT (book, cap, subject, window_from, day) DO UPDATE SET tpp = c.tpp + excluded.tpp,
+    chips = c.chips + excluded.chips, doubt_tpp = c.doubt_tpp + excluded.doubt_tpp,
+    doubt_chips = c.doubt_chips + excluded.doubt_chips, unstated_tpp = c.unstated_tpp + excluded.unstated_tpp;
+
+-- name: change_lots
+-- New balances of lots that are there already.
+UPDATE lot SET last_day = new.last_day, open = new.open, in_transit = new.in_transit, installed = new.installed,
+    changed_on = new.changed_on
+FROM unnest(%(seqs)s::bigint[], %(lines)s::smallint[], %(last_days)s::date[], %(open)s::numeric[],
+    %(in_transit)s::numeric[], %(installed)s::numeric[], %(changed_on)s::date[])
+    AS new (seq, line, last_day, open, in_transit, installed, changed_on)
+WHERE lot.seq = new.seq AND lot.line = new.line;
+
+-- name: entry_sums
+-- Entries up to a record, added up where they are alike in all that the lens looks at.
+SELECT profile, stage, coalesce(cause, ''), lot_day, effective_on, last_day, chips IS NULL, sum(chips)::bigint, sum(tpp)
+FROM entry WHERE seq <= %(known)s GROUP BY 1, 2, 3, 4, 5, 6, 7;
+
+-- name: entry_sums_of
+-- The same, of some profiles only.
+SELECT profile, stage, coalesce(cause, ''), lot_day, effective_on, last_day, chips IS NULL, sum(chips)::bigint, sum(tpp)
+FROM entry WHERE seq <= %(known)s AND profile = ANY(%(profiles)s) GROUP BY 1, 2, 3, 4, 5, 6, 7;
+
+-- name: stage_totals
+-- What each profile has in each stage on a day, as known at a record; last_day tells what has lapsed.
+SELECT profile, stage, lot_day, last_day, chips IS NULL, sum(chips)::bigint, sum(tpp)
+FROM entry WHERE seq <= %(known)s AND effective_on <= %(day)s GROUP BY 1, 2, 3, 4, 5;
+
+-- name: entries_naming
+-- The movements that touch a lot whose profile names a party, country, authorization or chip, newest first.
+SELECT entry.seq, journal.kind, journal.actor, journal.recorded_at, effective_on, entry.line, stage, cause, chips, tpp,
+    profile.body
+FROM entry JOIN profile ON profile.id = entry.profile JOIN journal USING (seq)
+WHERE entry.seq <= %(known)s AND (profile.body->>'recipient' = %(subject)s OR profile.body->>'exporter' = %(subject)s
+    OR profile.body->>'destination' = %(subject)s OR profile.body->>'authorization' = %(subject)s
+    OR profile.body->>'base_chip' = %(subject)s OR profile.body->>'owner' = %(subject)s
+    OR profile.body->>'operator' = %(subject)s)
+ORDER BY entry.seq, n;
+
+-- name: open_discrepancies
+-- Discrepancies that are not resolved.
+SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, opened_at, owner, state, note
+FROM discrepancy WHERE state <> 'resolved' ORDER BY id;
+
+-- name: last_run
+-- The reconciliation recorded last, of a rulebook.
+SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq, body FROM reconciliation
+WHERE rulebook = %(rulebook)s ORDER BY seq DESC LIMIT 1;
+
+-- name: same_run
+-- The reconciliation of the same position, day, rulebook and inputs.
+SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq, body FROM reconciliation
+WHERE number = %(number)s AND effective_on = %(day)s AND rulebook = %(rulebook)s AND inputs_sha256 = %(inputs)s
+ORDER BY seq LIMIT 1;
+
+-- name: newest_unreconciled
+-- The newest record that no reconciliation wrote.
+SELECT coalesce(max(seq), 0) FROM journal WHERE kind NOT IN ('reconciliation.completed', 'discrepancy.opened')
+    OR (kind = 'discrepancy.opened' AND actor <> 'reconciliation');
+
+-- name: empty_projections
+-- Everything that is rebuilt from the journal.
+TRUNCATE scope, request_key, fact, profile, lot, reversal, entry, counter_day, discrepancy, reconciliation;
+
+-- name: change_discrepancy
+-- A discrepancy's new state, by a record.
+UPDATE discrepancy SET state = %(state)s, owner = coalesce(%(owner)s, owner), note = %(note)s, last_seq = %(seq)s
+WHERE id = %(id)s;
+
+-- name: discrepancy
+-- One discrepancy's state.
+SELECT state, subject FROM discrepancy WHERE id = %(id)s;
