@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -10,7 +12,7 @@ from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.lens import Lens
 from ledger.core.position import Position, Source
 from ledger.core.registrations import from_body
-from ledger.core.rulebook import Rulebook, Span
+from ledger.core.rulebook import Span
 from ledger.core.rules import Rules
 from ledger.rulebooks import parse_bundle
 from ledger.store.source import Connection
@@ -37,22 +39,31 @@ def fact_of(kind: str, body: dict[str, Any], seq: int) -> Fact:
     return from_body(kind, body, seq)
 
 
-def open_position(knowledge: Knowledge, source: Source, book: Rulebook | None = None) -> Position:
-    """Return a position under the adopted rulebooks, or under one `book` on all days, adopted or not.
+@dataclass(slots=True)
+class Books:
+    """Lenses and rules by adoption, kept so that what they remember is not computed anew for each position."""
 
-    A book that is asked about has counters of its own, under adoption 0: the source has to compute them.
-    """
-    adoptions = [Adoption(0, book, EVER)] if book else knowledge.adoptions
-    return Position(
-        knowledge,
-        source,
-        timeline_of(adoptions),
-        {adoption.seq: Lens(adoption.book, adoption.seq) for adoption in adoptions},
-        {adoption.seq: Rules(adoption.book) for adoption in adoptions},
-    )
+    lenses: dict[int, Lens] = field(default_factory=dict)
+    rules: dict[int, Rules] = field(default_factory=dict)
+
+    def of(self, adoptions: Sequence[Adoption]) -> tuple[dict[int, Lens], dict[int, Rules]]:
+        """Return the lens and the rules of each adoption."""
+        for adoption in adoptions:
+            held = self.lenses.get(adoption.seq)
+            if held is None or held.book is not adoption.book:
+                self.lenses[adoption.seq] = Lens(adoption.book, adoption.seq)
+                self.rules[adoption.seq] = Rules(adoption.book)
+        numbers = [adoption.seq for adoption in adoptions]
+        return {n: self.lenses[n] for n in numbers}, {n: self.rules[n] for n in numbers}
 
 
-def timeline_of(adoptions: list[Adoption]) -> tuple[tuple[Span, Adoption], ...]:
+def open_position(knowledge: Knowledge, source: Source, books: Books, adoptions: Sequence[Adoption]) -> Position:
+    """Return a position on which each day is asked of the latest of some adoptions that covers it."""
+    lenses, rules = books.of(adoptions)
+    return Position(knowledge, source, timeline_of(adoptions), lenses, rules)
+
+
+def timeline_of(adoptions: Sequence[Adoption]) -> tuple[tuple[Span, Adoption], ...]:
     """Return which adoption is in force on which days: on each, the latest that covers it."""
     edges = sorted({day for adoption in adoptions for day in (adoption.first, adoption.until) if day})
     spans: list[tuple[Span, Adoption]] = []

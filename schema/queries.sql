@@ -199,3 +199,30 @@ WHERE id = %(id)s;
 -- name: discrepancy
 -- One discrepancy's state.
 SELECT state, subject FROM discrepancy WHERE id = %(id)s;
+
+-- name: entries_at_lots_of
+-- Entries up to a record at an authorization's grant lots, with what opened them.
+SELECT lot.seq, lot.line, lot.stage, lot.profile, lot.day, lot.unit, lot.amount,
+    entry.line, entry.stage, cause, effective_on, entry.last_day, chips, tpp
+FROM lot JOIN entry ON lot_seq = lot.seq AND lot_line = lot.line
+WHERE lot.authorization_id = %(authorization)s AND lot.stage = 'licensed' AND entry.seq <= %(known)s
+ORDER BY entry.seq, n;
+
+-- name: entries_at_place
+-- Entries up to a record at the reservation and shipment lots of a place, with what opened them.
+SELECT lot.seq, lot.line, lot.stage, lot.profile, lot.day, lot.unit, lot.amount,
+    entry.line, entry.stage, cause, effective_on, entry.last_day, chips, tpp
+FROM lot JOIN entry ON lot_seq = lot.seq AND lot_line = lot.line
+WHERE lot.recipient = %(recipient)s AND lot.destination = %(destination)s AND lot.chip = %(chip)s
+    AND lot.stage <> 'licensed' AND entry.seq <= %(known)s
+ORDER BY entry.seq, n;
+
+-- name: facts_about
+-- What was stated of one subject, up to a record.
+SELECT fact.seq, journal.kind, actor, recorded_at, valid_from, body FROM fact JOIN journal USING (seq)
+WHERE subject = %(subject)s AND fact.seq <= %(known)s ORDER BY seq;
+
+-- name: refusals_naming
+-- Refused requests whose payload names a subject, up to a record.
+SELECT seq, kind, actor, recorded_at, payload, judgment FROM journal
+WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(needle)s::bytea IN payload) > 0 ORDER BY seq;

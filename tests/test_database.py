@@ -55,6 +55,27 @@ def shape_of(dsn: str) -> dict[str, list[tuple]]:
         return {name: connection.execute(query).fetchall() for name, query in SHAPE.items()}
 
 
+@pytest.mark.parametrize(
+    ("environ", "uid", "expected"),
+    [
+        ({}, 0, {"data_dir": "/var/lib/capledger", "database_url": "", "compare": ("us-diffusion-2025",)}),
+        ({"XDG_DATA_HOME": "/data"}, 1000, {"data_dir": "/data/capledger"}),
+        ({"XDG_DATA_HOME": "not/absolute", "HOME": "/h"}, 1000, {"data_dir": "/h/.local/share/capledger"}),
+        ({"CAPLEDGER_DATA_DIR": " /d "}, 0, {"data_dir": "/d"}),
+        ({"CAPLEDGER_DATA_DIR": "", "HOME": "/h"}, 1000, {"data_dir": "/h/.local/share/capledger"}),
+        ({"CAPLEDGER_DATABASE_URL": " postgresql://db/x "}, 0, {"database_url": "postgresql://db/x"}),
+        ({"CAPLEDGER_COMPARE": "a, b,,"}, 0, {"compare": ("a", "b")}),
+        ({"CAPLEDGER_COMPARE": ""}, 0, {"compare": ()}),
+    ],
+)
+def test_settings_are_read_from_the_environment(environ, uid, expected, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setenv("HOME", environ.get("HOME", "/h"))
+    settings = Settings.load(environ)
+    found = {"data_dir": str(settings.data_dir), "database_url": settings.database_url, "compare": settings.compare}
+    assert found | expected == found
+
+
 def test_an_empty_database_becomes_a_ledger_with_an_empty_journal(empty_dsn):
     ensure_current(empty_dsn)
     with psycopg.connect(empty_dsn) as connection:

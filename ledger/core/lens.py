@@ -169,6 +169,16 @@ class Lens:
             if span and touch.cap.counts != "authorizations"
         ]
 
+    def ever_touched(self, profile: Profile) -> set[tuple[int, str, str]]:
+        """Return (book, cap, subject) of every counter that a profile may touch, whatever its lot's day."""
+        found: set[tuple[int, str, str]] = set()
+        for segment, day in enumerate((date.min, *self.book.boundaries)):
+            key = (profile.sha256, segment)
+            if key not in self._touched:
+                self._touched[key] = self._touch(profile, day)
+            found.update((self.seq, touch.cap.name, touch.subject) for touch in self._touched[key])
+        return found
+
     def span_of(self, key: Key) -> Span:
         """Return the window of a counter."""
         cap = next(cap for cap in self.book.caps if cap.name == key.cap)

@@ -7,9 +7,9 @@ among the adjacent rows is the same movement asked again, as that row states it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.core.errors import Malformed
 from ledger.core.movements import HEAD_FIELDS, MOST_LINES
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger.posting import Request
 
 _ENTRY = re.compile(r"[1-9][0-9]{0,8}", re.ASCII).fullmatch
+Ask = Callable[[str, dict[str, Any]], "Request"]  # makes a request of a key and what is stated
 _UNTOLD = "\N{REPLACEMENT CHARACTER}"  # stands where a byte could not be decoded
 
 
@@ -61,38 +62,28 @@ def read_movements(rows: Rows, observed: bool) -> Iterator[Item]:
     """Yield the movements of a file's rows."""
     from ledger.posting import Request
 
+    def ask(key: str, raw: dict[str, Any]) -> Request:
+        return Request("movement", key, raw, observed)
+
     columns = rows.header
     heads = [name for name in HEAD_FIELDS if name in columns]
-    numbered = "entry" in columns
     run: _Run | None = None
     for line, row in rows:
-        problem: Malformed | None = None
-        entry = 0
-        if isinstance(row, Broken):
-            cells = made_out(row, columns)
-            problem = unreadable(row, line)
-            key = cells.get("key", "")
-        else:
-            cells = stated(columns, row)
-            key = cells.pop("key", "")
-            if numbered and (text := cells.pop("entry", "")):
-                entry, problem = _entry(text, line)
-            if not key:
-                problem = Malformed("key", "key is missing.", "Give each movement a key.", where=f"line {line}")
+        key, entry, cells, problem = _told(row, line, columns)
         if problem:
             item = Item((line,), None, problem, key)
             if run and (key in ("", run.key) or _UNTOLD in key):
                 yield from run.spoil(item)
                 continue
             if run:
-                yield from _movements_of(run, observed)
+                yield from _movements_of(run, ask)
                 run = None
             yield item
             continue
         if run and (run.key != key or not entry):
-            yield from _movements_of(run, observed)
+            yield from _movements_of(run, ask)
             run = None
-        head = {name: cells.pop(name) for name in heads if name in cells}
+        head: dict[str, Any] = {name: cells.pop(name) for name in heads if name in cells}
         if entry:
             run = run or _Run(key)
             if len(run.lines) < MOST_LINES:
@@ -100,20 +91,33 @@ def read_movements(rows: Rows, observed: bool) -> Iterator[Item]:
             else:
                 yield from run.spoil(Item((line,), None, _too_many(key, line), key))
         else:
-            head["lines"] = [cells] if cells else []  # type: ignore[assignment]
-            yield Item((line,), Request("movement", key, head, observed), None, key)
+            head["lines"] = [cells] if cells else []
+            yield Item((line,), ask(key, head), None, key)
     if run:
-        yield from _movements_of(run, observed)
+        yield from _movements_of(run, ask)
 
 
-def _entry(text: str, line: int) -> tuple[int, Malformed | None]:
-    if _ENTRY(text):
-        return int(text), None
+def _told(row: list[str] | Broken, line: int, columns: Sequence[str]) -> tuple[str, int, Cells, Malformed | None]:
+    """Return a row's key, its entry (0 where blank) and its other cells, and why it cannot be used if it cannot."""
+    if isinstance(row, Broken):
+        cells = made_out(row, columns)
+        return cells.get("key", ""), 0, cells, unreadable(row, line)
+    cells = stated(columns, row)
+    key, entry = cells.pop("key", ""), cells.pop("entry", "")
+    if not key:
+        return key, 0, cells, Malformed("key", "key is missing.", "Give each movement a key.", where=f"line {line}")
+    if not entry or _ENTRY(entry):
+        return key, int(entry or 0), cells, None
     remedy = "Number the rows of one movement 1, 2, 3; leave it blank where a movement has one row."
-    return 0, Malformed("entry", f"entry is '{text[:60]}', which is not a number.", remedy, where=f"line {line}")
+    return (
+        key,
+        0,
+        cells,
+        Malformed("entry", f"entry is '{entry[:60]}', which is not a number.", remedy, where=f"line {line}"),
+    )
 
 
-def _movements_of(run: _Run, observed: bool) -> Iterator[Item]:
+def _movements_of(run: _Run, ask: Ask) -> Iterator[Item]:
     """Yield the movement that a run states, and once more for each further round, what stands among them last."""
     first = run.rounds[0] if run.rounds else {}
     problem = _why_not_whole(run, first)
@@ -123,7 +127,7 @@ def _movements_of(run: _Run, observed: bool) -> Iterator[Item]:
             yield Item(lines, None, problem, run.key)
             continue
         try:
-            yield Item(lines, _movement(run.key, {**first, **again}, list(again), observed), None, run.key)
+            yield Item(lines, ask(run.key, _movement({**first, **again}, list(again))), None, run.key)
         except Malformed as unequal:
             yield Item(lines, None, unequal, run.key)
     yield from run.held
@@ -149,13 +153,11 @@ def _why_not_whole(run: _Run, first: dict[int, _Row]) -> Malformed | None:
     return None
 
 
-def _movement(key: str, rows: dict[int, _Row], restated: Sequence[int], observed: bool) -> Request:
-    """Return the request of a movement's rows by entry. Only rows that are `restated` have a say in its head.
+def _movement(rows: dict[int, _Row], restated: Sequence[int]) -> dict[str, Any]:
+    """Return what a movement's rows state, by entry. Only rows that are `restated` have a say in its head.
 
     Raises `Malformed` where a head's field is stated twice and differs.
     """
-    from ledger.posting import Request
-
     begins = rows[1]
     for entry in sorted(restated):
         line, head, _ = rows[entry]
@@ -169,7 +171,7 @@ def _movement(key: str, rows: dict[int, _Row], restated: Sequence[int], observed
                     where=f"line {line}",
                 )
     lines = [rows[entry].cells for entry in sorted(rows)]
-    return Request("movement", key, {**begins.head, "lines": lines if any(lines) else []}, observed)
+    return {**begins.head, "lines": lines if any(lines) else []}
 
 
 def _too_many(key: str, line: int) -> Malformed:

@@ -7,24 +7,24 @@ from datetime import date
 
 from ledger.core.counters import Counter, tightest
 from ledger.core.knowledge import Adoption, Knowledge
-from ledger.core.lens import Amount, Key, Lens
+from ledger.core.lens import Amount, Key
 from ledger.core.position import Position
 from ledger.core.refusals import Refusal
 from ledger.core.rulebook import Cap
-from ledger.positions import open_position
+from ledger.positions import Books, open_position
 from ledger.store.source import Connection, DatabaseSource
 from ledger.store.sums import counters_of
 
 
 def adopt(
-    conn: Connection, knowledge: Knowledge, source: DatabaseSource, known: int, adoption: Adoption
+    conn: Connection, knowledge: Knowledge, source: DatabaseSource, books: Books, known: int, adoption: Adoption
 ) -> tuple[Position, dict[Key, dict[date, Amount]], list[Refusal]]:
     """Return the position under the adopted rulebooks, the new book's counters, and what it finds over already.
 
     Adopting un-posts nothing: a cap that is over already is a discrepancy, and refuses what would raise it further.
     """
-    position = open_position(knowledge, source)
-    counters = counters_of(conn, [Lens(adoption.book, adoption.seq)], source.profiles, known)
+    position = open_position(knowledge, source, books, knowledge.adoptions)
+    counters = counters_of(conn, [position.lenses[adoption.seq]], source.profiles, known)
     return position, counters, list(_over(counters, adoption, position))
 
 

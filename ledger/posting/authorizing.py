@@ -22,11 +22,10 @@ from ledger.posting.registering import Registered
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """A movement that follows from a change of an authorization: its judgment, its body, whose scope it is in."""
+    """A movement that follows from a change of an authorization: its judgment and its body."""
 
     judged: Judged
     body: dict[str, Any]
-    party: str | None
 
 
 def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
@@ -51,7 +50,7 @@ def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
         return None
     if not entries:
         return None
-    movement = Movement(kind, after.state_from, after.state_from.isoformat(), (), after.exporter)
+    movement = Movement(kind, after.state_from, after.state_from.isoformat(), ())
     body = {
         "effective_on": after.state_from.isoformat(),
         "lines": [
@@ -60,7 +59,7 @@ def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
         "movement": kind,
         "note": f"follows from {registered.record_kind}",
     }
-    return Moves(judge_entries(movement, entries, position), body, after.exporter or None)
+    return Moves(judge_entries(movement, entries, position), body)
 
 
 def release_of(lot: Lot, amount: Decimal, day: date) -> list[Entry]:

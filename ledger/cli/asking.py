@@ -1,0 +1,169 @@
+"""What the reading commands share: the day, the record and the book that are asked, and a view of the ledger there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.cli import output
+from ledger.core.compute import grouped, plain
+from ledger.core.errors import Malformed
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    import psycopg
+
+    from ledger.core.movements import Movement
+    from ledger.posting import Receipt, Request
+    from ledger.reports import View
+
+OPERATOR = "operator"
+
+On = Annotated[str, typer.Option("--on", metavar="DAY", help="The day asked about; today (UTC) if not said.")]
+Known = Annotated[
+    str,
+    typer.Option("--known", metavar="RECORD|TIME", help="As known at a record, a moment or the end of a day (UTC)."),
+]
+Book = Annotated[
+    str, typer.Option("--rulebook", metavar="NAME|FILE", help="Ask this rulebook; the adopted ones if not said.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")]
+
+# What may be stated of a movement, for those commands that ask about one.
+Destination = Annotated[str, typer.Option(metavar="COUNTRY", help="Where the chips go: code, or exact name.")]
+Recipient = Annotated[str, typer.Option(metavar="PARTY", help="The ultimate consignee.")]
+Chip = Annotated[str, typer.Option(metavar="ID", help="A rated chip or system.")]
+Authorization = Annotated[
+    str, typer.Option(metavar="ID|KIND", help="An issued one, or a kind such as license or LPP; none if not said.")
+]
+Exporter = Annotated[str, typer.Option(metavar="PARTY", help="Who sends.")]
+Owner = Annotated[str, typer.Option(metavar="PARTY", help="Who owns the chips; the recipient if not said.")]
+Operator = Annotated[str, typer.Option(metavar="PARTY", help="Who runs them; the recipient if not said.")]
+BookedTo = Annotated[str, typer.Option(metavar="PARTY", help="Whose yearly limit it is booked to.")]
+ExportedFrom = Annotated[str, typer.Option(metavar="COUNTRY", help="The country it leaves.")]
+EndUse = Annotated[str, typer.Option(metavar="WORD", help="What the chips are for.")]
+Eccn = Annotated[str, typer.Option(metavar="ECCN", help="The item's class; the chip's control if not said.")]
+Facility = Annotated[str, typer.Option(metavar="ID", help="The site where they will stand.")]
+Lab = Annotated[str, typer.Option(metavar="PARTY", help="The lab that tested them.")]
+Activity = Annotated[str, typer.Option(metavar="WORD", help="export, reexport, transfer or domestic.")]
+Evidence = Annotated[str, typer.Option(metavar="KIND[=REF];...", help="Evidence by kind and reference.")]
+
+_COUNTRIES = ("destination", "exported_from", "from_destination")
+
+
+def day_of(text: str, option: str = "on") -> date:
+    """Return a stated day, or today (UTC) where none is stated."""
+    if not text:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Malformed(option, f'--{option} "{output.clean(text[:40])}" is not a day.', "Write YYYY-MM-DD.") from None
+
+
+def known_at(text: str) -> int | datetime | None:
+    """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. None where not said."""
+    if not text:
+        return None
+    try:
+        if text.isdecimal() and text.isascii():
+            return int(text)
+        if len(text) == len("2026-06-30"):
+            return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Malformed(
+            "known",
+            f'--known "{output.clean(text[:40])}" is neither a record nor a moment.',
+            "Write a record's number, 2026-06-30, or 2026-06-30T12:00:00Z.",
+        ) from None
+
+
+@contextmanager
+def connected() -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Yield a connection to the ledger, which is started and migrated where it has to be."""
+    import psycopg
+
+    from ledger.settings import Settings
+    from schema.database import open_database
+
+    with open_database(Settings.load()) as dsn, psycopg.connect(dsn) as conn:
+        yield conn
+
+
+@contextmanager
+def viewing(on: str, known: str, rulebook: str) -> Iterator[View]:
+    """Yield a view of the ledger on a day, as known then, under a rulebook, from what was written on the line."""
+    from ledger.reports import Reader
+
+    day, record = day_of(on), known_at(known)
+    with connected() as conn, Reader(conn).view(on=day, known=record, rulebook=rulebook or None) as view:
+        yield view
+
+
+def post_one(request: Request) -> Receipt:
+    """Post one request as the operator and return its receipt."""
+    from ledger.posting import Writer
+
+    with connected() as conn:
+        return Writer(conn).post([request], actor=OPERATOR, at=datetime.now(UTC))[0]
+
+
+def answered(receipt: Receipt, as_json: bool, said: str) -> None:
+    """Tell what became of a request; end with the status for it where it was refused."""
+    if as_json:
+        output.say_json({name: getattr(receipt, name) for name in type(receipt).__slots__})
+    elif receipt.verdict == "refused":
+        output.complain(f"Refused, {receipt.code}: {receipt.message} {receipt.remedy}".rstrip())
+    else:
+        output.say(said)
+    if receipt.verdict == "refused":
+        raise typer.Exit(output.UNUSABLE if receipt.code in ("malformed", "key_reused") else output.SAYS_NO)
+
+
+def movement_of(kind: str, on: date, head: Mapping[str, str], line: Mapping[str, str]) -> tuple[Movement, dict[str, Any]]:
+    """Return a movement that is only asked about, and its raw fields; countries may be stated by name."""
+    from ledger.core import movements
+
+    raw: dict[str, Any] = {"movement": kind, "effective_on": on.isoformat(), **head}
+    if any(line.values()):
+        raw["lines"] = [dict(line) | _coded(line)]
+    return movements.parse(raw)[0], raw
+
+
+def _coded(line: Mapping[str, str]) -> dict[str, str]:
+    from ledger.reference import country_code
+
+    return {name: country_code(line[name], name.replace("_", " ")) for name in _COUNTRIES if line.get(name)}
+
+
+def stamp_of(view: View) -> str:
+    """Return the sentence that every answer carries: the day, the record, and the rulebook asked."""
+    stamp = view.stamp()
+    journal = f"{stamp['journal']:,} record{'s' * (stamp['journal'] != 1)}"
+    known = f"as known at record {stamp['known']:,} of {journal}" if stamp["known"] < stamp["journal"] else journal
+    under = f"under {stamp['rulebook']}" if stamp["rulebook"] else "no rulebook in force"
+    asked = ", asked by name" if view.book else ""
+    return f"On {stamp['on']}; {known}; {under}{asked}."
+
+
+def figure(amount: Decimal | None, otherwise: str = "-") -> str:
+    """Return an amount for people, with its thousands apart."""
+    return otherwise if amount is None else grouped(amount)
+
+
+def exact(amount: Decimal | None) -> str | None:
+    """Return an amount for programs."""
+    return None if amount is None else plain(amount)
+
+
+def marks(when_exceeded: str, status: str, confidence: str) -> str:
+    """Return what a reader must know of a cap besides its figures: whether it is law, refuses, is confirmed."""
+    told = [status, "flags only" if when_exceeded == "flag" else "", confidence if confidence != "confirmed" else ""]
+    return ", ".join(filter(None, told))

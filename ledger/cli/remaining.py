@@ -1,0 +1,171 @@
+"""`capledger remaining`: how much of a chip still fits, which limit binds, and every cap that was looked at."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ledger.cli import asking, output
+from ledger.cli.asking import exact, figure, marks
+from ledger.cli.tables import Column, fold, say_lines, screen_width, table
+
+if TYPE_CHECKING:
+    from ledger.reports import CapLeft, Remaining
+
+_COLUMNS = (
+    Column("cap", least=12),
+    Column("subject", least=14),
+    Column("window", under="subject", least=11),
+    Column("unit"),
+    Column("limit", right=True),
+    Column("used", right=True, optional=True),
+    Column("left", right=True),
+    Column("state"),
+    Column("marks", under="cap", least=11),
+)
+
+
+def remaining(
+    destination: asking.Destination,
+    recipient: asking.Recipient,
+    chip: asking.Chip,
+    authorization: asking.Authorization = "",
+    exporter: asking.Exporter = "",
+    on: asking.On = "",
+    known: asking.Known = "",
+    rulebook: asking.Book = "",
+    owner: asking.Owner = "",
+    operator: asking.Operator = "",
+    booked_to: asking.BookedTo = "",
+    exported_from: asking.ExportedFrom = "",
+    end_use: asking.EndUse = "",
+    eccn: asking.Eccn = "",
+    facility: asking.Facility = "",
+    lab: asking.Lab = "",
+    activity: asking.Activity = "",
+    evidence: asking.Evidence = "",
+    as_json: asking.AsJson = False,
+) -> None:
+    """Tell how much still fits the caps: of a grant for --authorization license, else of a shipment.
+
+    The least over all limits touched, an issued license's open included, in TPP and whole chips. It says what fits
+    the caps and no more: other parts of the law are outside.
+    """
+    line = {
+        "destination": destination, "recipient": recipient, "chip": chip, "quantity": "1",
+        "authorization": authorization, "owner": owner, "operator": operator, "booked_to": booked_to,
+        "exported_from": exported_from, "end_use": end_use, "eccn": eccn, "facility": facility, "lab": lab,
+        "activity": activity, "evidence": evidence,
+    }  # fmt: skip
+    movement, _ = asking.movement_of("ship", asking.day_of(on), {"exporter": exporter}, line)
+    asked = movement.lines[0]
+    stated: dict[str, Any] = {name: value for name in line if name not in _NAMED and (value := getattr(asked, name))}
+    with asking.viewing(on, known, rulebook) as view:
+        from ledger import reports
+
+        left = reports.remaining(
+            view, destination=asked.destination, recipient=asked.recipient, chip=asked.chip,
+            authorization=asked.authorization, exporter=movement.exporter, **stated,
+        )  # fmt: skip
+        if as_json:
+            output.say_json({**view.stamp(), **_body(left)})
+            return
+        what = f"{asked.chip} for {asked.recipient} in {asked.destination}"
+        stamp = asking.stamp_of(view)
+    width = screen_width()
+    say_lines(fold(_sentence(left, what), width), *(fold(line, width) for line in [*_details(left), stamp]))
+    if left.caps:
+        say_lines([""], table(_COLUMNS, map(_row, left.caps), width))
+
+
+_NAMED = ("destination", "recipient", "chip", "quantity", "authorization")  # asked by name, the rest is stated
+
+
+def _body(left: Remaining) -> dict[str, Any]:
+    return {
+        "remaining_tpp": exact(left.remaining_tpp),
+        "remaining_chips": left.remaining_chips,
+        "remaining_h100_equivalents": exact(_equivalents(left.remaining_tpp)),
+        "binding_cap": left.binding_cap,
+        "why": left.why,
+        "remedy": left.remedy,
+        "rules": list(left.rules),
+        "review": left.review,
+        "caps": [_cap(cap) for cap in left.caps],
+        "open_tpp": exact(left.open_tpp),
+        "open_chips": left.open_chips,
+    }
+
+
+def _cap(cap: CapLeft) -> dict[str, Any]:
+    in_tpp = cap.unit == "TPP"
+    return {
+        "cap": cap.cap,
+        "subject": cap.subject,
+        "window": cap.window,
+        "unit": cap.unit,
+        "limit": exact(cap.limit),
+        "used": exact(cap.used),
+        "doubt": exact(cap.doubt),
+        "remaining": exact(cap.remaining),
+        "state": cap.state,
+        "limit_tpp": exact(cap.limit) if in_tpp else None,
+        "used_tpp": exact(cap.used) if in_tpp else None,
+        "remaining_tpp": exact(cap.remaining) if in_tpp else None,
+        "day": cap.day.isoformat(),
+        "when_exceeded": cap.when_exceeded,
+        "law": cap.law,
+        "confidence": cap.confidence,
+        "status": cap.status,
+        "book": cap.book,
+    }
+
+
+def _equivalents(tpp: Decimal | None) -> Decimal | None:
+    """Return how many H100 a TPP is: to show, never counted."""
+    from ledger.core.compute import equivalents
+    from ledger.reference import REFERENCE_CHIP, chip
+
+    return None if tpp is None else equivalents(tpp, chip(REFERENCE_CHIP).tpp)
+
+
+def _sentence(left: Remaining, what: str) -> str:
+    if left.why:
+        return f"0 chips fit, {left.binding_cap}: {left.why}"
+    if left.remaining_chips is None:
+        return f"Unlimited: no cap that refuses is touched by {what}."
+    binds = _binding(left)
+    if not left.remaining_chips:
+        return f"0 chips ({figure(left.remaining_tpp)} TPP) fit the caps: {binds} binds."
+    chips = f"{left.remaining_chips:,} chip{'s' * (left.remaining_chips != 1)}"
+    return f"{chips} ({figure(left.remaining_tpp)} TPP) fit the caps; {binds} binds."
+
+
+def _binding(left: Remaining) -> str:
+    if left.binding_cap == "authorization":
+        return "the authorization's open"
+    cap = next((cap for cap in left.caps if cap.cap == left.binding_cap and cap.binds), None)
+    return f"{cap.cap} of {cap.subject}" if cap else left.binding_cap
+
+
+def _details(left: Remaining) -> list[str]:
+    open_tpp = f"Open under the authorization: {left.open_chips:,} chips ({figure(left.open_tpp)} TPP)."
+    rules = f"Rule: {', '.join(left.rules)}{f' (review: {left.review})' if left.review else ''}."
+    return [
+        *([left.remedy] if left.remedy else []),
+        *([open_tpp] if left.open_chips is not None else []),
+        *([f"{figure(_equivalents(left.remaining_tpp))} H100 equivalents: shown, never counted."]
+          if left.remaining_tpp else []),
+        *([rules] if left.rules else []),
+    ]  # fmt: skip
+
+
+def _row(cap: CapLeft) -> list[str]:
+    return [
+        cap.cap, cap.subject, cap.window, cap.unit, figure(cap.limit, _no_limit(cap)), figure(cap.used),
+        figure(cap.remaining), cap.state, marks(cap.when_exceeded, cap.status, cap.confidence),
+    ]  # fmt: skip
+
+
+def _no_limit(cap: CapLeft) -> str:
+    return "none" if cap.state == "watched" else "unknown"

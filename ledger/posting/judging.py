@@ -1,0 +1,193 @@
+"""Judging the requests of one commit, in order, each on what the ones before it did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from ledger.core import judgments, records
+from ledger.core.deciding import Judged, judge
+from ledger.core.judgments import Effects
+from ledger.core.knowledge import Adoption
+from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
+from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
+from ledger.posting import authorizing, disputing
+from ledger.posting.ahead import fetch_ahead
+from ledger.posting.batch import LEDGER, Batch
+from ledger.posting.memory import Memory
+from ledger.posting.registering import Registered, known_as, register
+from ledger.posting.requests import Asked, Receipt, first_difference
+from schema.queries import SQL
+
+Outcome = Receipt | tuple[Asked, int]  # answered, or to be answered by the record with that number
+
+
+class RefusedTogether(Exception):
+    """Ends an all-or-nothing batch at its first refusal."""
+
+    def __init__(self, at: int, receipt: Receipt) -> None:
+        super().__init__(at, receipt)
+        self.at, self.receipt = at, receipt
+
+
+@dataclass(slots=True)
+class Judging:
+    """One commit's judge: what it remembers, the batch that it fills, who asks, and when."""
+
+    memory: Memory
+    batch: Batch
+    actor: str
+    at: datetime
+
+    def all(
+        self, asked: Sequence[Asked | Receipt], settled: Mapping[str, tuple[int, bytes]], *, together: bool
+    ) -> list[Outcome]:
+        """Judge requests in order; each sees what the ones before it did."""
+        fetch_ahead(self.memory, [each for each in asked if isinstance(each, Asked)])
+        outcomes: list[Outcome] = []
+        within: dict[str, tuple[Asked, Outcome]] = {}
+        for n, each in enumerate(asked):
+            outcome: Outcome
+            if isinstance(each, Receipt):
+                outcome = each
+            elif each.request.key in settled:
+                outcome = self._replay(each, *settled[each.request.key])
+            elif each.request.key in within:
+                outcome = _repeat(each, *within[each.request.key])
+            else:
+                seq, refusal = self._judge(each)
+                outcome = (each, seq) if refusal is None else _refused(each, refusal, seq)
+                if refusal is None or refusal.code not in LEAVES_KEY_OPEN:
+                    self.batch.keys.append((self.actor, each.request.key, seq, each.fingerprint))
+                    within[each.request.key] = each, outcome
+            outcomes.append(outcome)
+            if together and isinstance(outcome, Receipt) and outcome.verdict == "refused":
+                raise RefusedTogether(n, outcome)
+        return outcomes
+
+    def _judge(self, asked: Asked) -> tuple[int, Refusal | None]:
+        """Judge one request and add what comes of it to the batch; return its number, and why it was refused."""
+        if asked.movement:
+            judged = judge(
+                asked.movement, observed=asked.voice == "observation", asker=self.actor, position=self.memory.position,
+                seq=self.batch.next_seq,
+            )  # fmt: skip
+            return self._post_movement(asked, judged), judged.refusal
+        if asked.kind == "discrepancy":
+            return disputing.settle(self.memory.conn, asked, self.batch, self.actor, self._payload(asked))
+        registered = register(asked, self.actor, self.memory.knowledge)
+        if isinstance(registered, Refusal):
+            return self._refuse(asked, registered), registered
+        return self._record(asked, registered)
+
+    def _post_movement(self, asked: Asked, judged: Judged) -> int:
+        movement = judged.movement
+        party = _exporter(judged)
+        payload = self._payload(asked)
+        if judged.refusal:
+            scope = party if party in self.memory.knowledge.parties else LEDGER
+            return self.batch.add(
+                REQUEST_REFUSED, self.actor, asked.request.key, scope, payload, judgments.refused(judged)
+            )
+        seq = self.batch.next_seq
+        self.batch.add(MOVEMENT_POSTED, self.actor, asked.request.key, party, payload, judgments.posted(judged, seq))
+        if movement.kind == "reverse":
+            self.batch.reversals.append((movement.reverses, seq))
+            self.memory.position.reversals[movement.reverses] = seq
+        self._take_in(seq, judged)
+        self.dispute(judged.breaches, movement.effective_on, party or OPERATOR, seq)
+        return seq
+
+    def follow(self, judged: Judged, body: dict[str, Any]) -> None:
+        """Add a movement that nobody asked for by key: it follows from another record, or from a day."""
+        seq = self.batch.next_seq
+        payload = records.payload_of("movement", self.actor, None, "request", body)
+        self.batch.add(MOVEMENT_POSTED, self.actor, None, _exporter(judged), payload, judgments.posted(judged, seq))
+        self._take_in(seq, judged)
+
+    def _take_in(self, seq: int, judged: Judged) -> None:
+        self.batch.made.append((seq, Effects(judged.opened, judged.entries)))
+        restored = judged.movement.kind == "reverse"
+        self.memory.position.apply(judged.entries, judged.opened, judged.effects, restored=restored)
+
+    def dispute(self, breaches: Iterable[Refusal], day: date, owner: str, by: int | None) -> None:
+        """Open a discrepancy for each breach that has none open yet for its subject and window."""
+        for breach in breaches:
+            if self.memory.disputed.is_new(breach):
+                self.batch.open_discrepancy(breach, actor=self.actor, day=day, at=self.at, owner=owner, by=by)
+
+    def _record(self, asked: Asked, registered: Registered) -> tuple[int, Refusal | None]:
+        seq = self.batch.next_seq
+        moves = authorizing.moves(registered, self.memory.position, seq)
+        if moves and moves.judged.refusal:
+            return self._refuse(asked, moves.judged.refusal), moves.judged.refusal
+        judgment = judgments.stated(registered.record_kind, registered.judged)
+        self.batch.add(registered.record_kind, self.actor, asked.request.key, LEDGER, self._payload(asked), judgment)
+        self.batch.facts.append(
+            (seq, registered.fact_kind, registered.subject, registered.valid_from, Jsonb(registered.body))
+        )
+        fact = known_as(registered, seq)
+        self.memory.knowledge.add(fact, seq)
+        self.memory.position.resolved.clear()
+        if isinstance(fact, Adoption):
+            self.dispute(self.memory.adopt(fact, self.batch), fact.first, OPERATOR, seq)
+        if moves:
+            self.follow(moves.judged, moves.body)
+        return seq, None
+
+    def _refuse(self, asked: Asked, refusal: Refusal) -> int:
+        return self.batch.add(
+            REQUEST_REFUSED, self.actor, asked.request.key, LEDGER, self._payload(asked), judgments.refused_for(refusal)
+        )
+
+    def _replay(self, asked: Asked, seq: int, fingerprint: bytes) -> Receipt:
+        """Give the receipt that was given before; the same key with another body is a conflict."""
+        row = self.memory.conn.execute(SQL["record"], {"seq": seq}).fetchone()
+        if row is None:
+            raise AssertionError(f"a settled key points to record {seq}, which is not there")
+        _, _, payload, judgment, leaf_hash, _ = row
+        if fingerprint != asked.fingerprint:
+            return _conflict(asked, seq, records.body_of(payload))
+        code, message, remedy = judgments.refusal_of(judgment)
+        verdict = "refused" if code else "replayed"
+        return Receipt(verdict, asked.request.key, seq, code, message, remedy, leaf_hash.hex())
+
+    def _payload(self, asked: Asked) -> bytes:
+        return records.payload_of(asked.kind, self.actor, asked.request.key, asked.voice, asked.body)
+
+
+def _exporter(judged: Judged) -> str | None:
+    """Return whose scope a movement belongs to: its exporter's, else that of the lots it touches; None if unknown."""
+    if judged.movement.exporter:
+        return judged.movement.exporter
+    exporters = {entry.profile.exporter.party for entry in judged.entries if entry.profile.exporter}
+    return exporters.pop() if len(exporters) == 1 else None
+
+
+def _refused(asked: Asked, refusal: Refusal, seq: int) -> Receipt:
+    return Receipt("refused", asked.request.key, seq, refusal.code, refusal.message, refusal.remedy)
+
+
+def _repeat(asked: Asked, earlier: Asked, outcome: Outcome) -> Receipt:
+    """Answer a key that stands twice in one batch."""
+    if isinstance(outcome, Receipt):
+        return outcome if asked.fingerprint == earlier.fingerprint else _conflict(asked, outcome.seq or 0, earlier.body)
+    if asked.fingerprint != earlier.fingerprint:
+        return _conflict(asked, outcome[1], earlier.body)
+    return Receipt("replayed", asked.request.key, outcome[1])
+
+
+def _conflict(asked: Asked, seq: int, before: Any) -> Receipt:
+    field = first_difference(before, asked.body)
+    return Receipt(
+        "refused",
+        asked.request.key,
+        None,
+        "key_reused",
+        f"Key '{asked.request.key}' was used for record {seq} with another {field}.",
+        "Use a new key for a new request; repeat the old one exactly to get its receipt.",
+    )

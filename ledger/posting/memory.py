@@ -1,0 +1,59 @@
+"""What a writer remembers between commits: facts, lots and counters as of the journal's end that it last wrote."""
+
+from __future__ import annotations
+
+from ledger.core.knowledge import Adoption, Knowledge
+from ledger.core.refusals import Refusal
+from ledger.positions import Books, learn, open_position
+from ledger.posting import adopting
+from ledger.posting.batch import Batch, Scopes, scopes_of
+from ledger.posting.disputing import Disputed
+from ledger.store.source import Connection, DatabaseSource
+
+MOST_HELD = 200_000  # lots and counters remembered before a writer starts afresh
+
+
+class Memory:
+    """Valid for one journal size. Another writer's commit moves it on: then all but the facts is fetched anew."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.forget()
+
+    def forget(self) -> None:
+        """Remember nothing: what was held may not have been committed."""
+        self.source = DatabaseSource(self.conn)
+        self.knowledge, self.books = Knowledge(), Books()
+        self.position = open_position(self.knowledge, self.source, self.books, ())
+        self.scopes = Scopes()
+        self._disputed: Disputed | None = None
+        self.size = -1
+
+    def catch_up(self, size: int) -> None:
+        """Learn what other writers recorded since; forget what they may have changed."""
+        if size == self.size and len(self.position.lots) + len(self.position.counters) < MOST_HELD:
+            return
+        learn(self.conn, self.knowledge, size)
+        self.position = open_position(self.knowledge, self.source, self.books, self.knowledge.adoptions)
+        self.scopes = scopes_of(self.conn)
+        self._disputed = None
+        self.size = size
+
+    def committed(self, size: int) -> None:
+        """Take the journal's new end, written from this memory."""
+        self.position.committed()
+        self.size = self.knowledge.seq = size
+
+    def adopt(self, adoption: Adoption, batch: Batch) -> list[Refusal]:
+        """Ask an adopted book from now on; return what it finds over already."""
+        self.position, batch.counters, breaches = adopting.adopt(
+            self.conn, self.knowledge, self.source, self.books, batch.size, adoption
+        )
+        return breaches
+
+    @property
+    def disputed(self) -> Disputed:
+        """What is disputed already."""
+        if self._disputed is None:
+            self._disputed = Disputed(self.conn)
+        return self._disputed

@@ -1,0 +1,98 @@
+"""What was recorded of one party, country, chip or authorization, in the order of the journal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from ledger.core.compute import plain
+from ledger.core.errors import NotFound
+from ledger.reports.reader import View
+from schema.queries import SQL
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One record about a subject, or one entry of it: what, which day, how much, and why not where it was refused."""
+
+    seq: int
+    recorded_at: datetime
+    kind: str
+    actor: str
+    day: date | None
+    what: str
+    stage: str
+    chips: int | None
+    tpp: Decimal | None
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "seq": self.seq,
+            "recorded_at": self.recorded_at.isoformat(),
+            "kind": self.kind,
+            "actor": self.actor,
+            "day": self.day.isoformat() if self.day else None,
+            "what": self.what,
+            "stage": self.stage,
+            "chips": self.chips,
+            "tpp": None if self.tpp is None else plain(self.tpp),
+        }
+
+
+def history(view: View, subject: str) -> list[Happening]:
+    """Return everything recorded about a subject up to the view's record, oldest first.
+
+    Raises:
+        NotFound: nothing is recorded of it.
+    """
+    found = [*_facts(view, subject), *_entries(view, subject), *_refusals(view, subject)]
+    if not found:
+        raise NotFound(
+            f"Nothing is recorded about '{subject}' up to record {view.known:,}.",
+            "Name a party, country, chip or authorization as the ledger knows it.",
+        )
+    return sorted(found, key=lambda each: each.seq)
+
+
+def _facts(view: View, subject: str) -> list[Happening]:
+    rows = view.conn.execute(SQL["facts_about"], {"subject": subject, "known": view.known})
+    return [
+        Happening(seq, at, kind, actor, day, _in_words(body), "", None, None)
+        for seq, kind, actor, at, day, body in rows
+    ]
+
+
+def _entries(view: View, subject: str) -> list[Happening]:
+    rows = view.conn.execute(SQL["entries_naming"], {"subject": subject, "known": view.known})
+    found = []
+    for seq, kind, actor, at, day, _, stage, cause, chips, tpp, facts in rows:
+        what = f"{facts['base_chip']} to {facts['recipient']} in {facts['destination']}"
+        if "authorization" in facts:
+            what += f" under {facts['authorization']}"
+        found.append(Happening(seq, at, kind, actor, day, what + (f" ({cause})" if cause else ""), stage, chips, tpp))
+    return found
+
+
+def _refusals(view: View, subject: str) -> list[Happening]:
+    needle = json.dumps(subject, ensure_ascii=False).encode()
+    rows = view.conn.execute(SQL["refusals_naming"], {"needle": needle, "known": view.known})
+    found = []
+    for seq, kind, actor, at, payload, judgment in rows:
+        refusal = json.loads(judgment)["refusal"]
+        day = json.loads(payload)["body"].get("effective_on")
+        on = date.fromisoformat(day) if day and len(day) == 10 else None
+        found.append(Happening(seq, at, kind, actor, on, f"{refusal['code']}: {refusal['message']}", "", None, None))
+    return found
+
+
+def _in_words(body: dict[str, Any]) -> str:
+    hidden = {"bundle", "note", "source", "rates"}
+    return ", ".join(f"{name} {_word(value)}" for name, value in body.items() if name not in hidden)
+
+
+def _word(value: Any) -> str:
+    return ";".join(str(part) for part in value) if isinstance(value, list) else str(value)

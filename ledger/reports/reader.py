@@ -1,0 +1,120 @@
+"""Reading: one snapshot, on a day, as known at a record, under the adopted rulebooks or one that is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg import IsolationLevel
+
+from ledger import rulebooks
+from ledger.core.errors import NotFound
+from ledger.core.knowledge import EVER, Adoption, Knowledge
+from ledger.core.position import Position
+from ledger.core.rulebook import Rulebook
+from ledger.positions import Books, learn, open_position
+from ledger.store.past import PastSource
+from ledger.store.source import Connection, DatabaseSource, Profiles
+from schema.queries import SQL
+
+
+@dataclass(slots=True)
+class View:
+    """What one read sees: the day asked about, the record it is known at, the journal's size, and the book asked.
+
+    book is None where the adopted rulebooks are asked, each on its days; adoption is what is in force on the day.
+    """
+
+    conn: Connection
+    on: date
+    known: int
+    size: int
+    position: Position
+    profiles: Profiles
+    book: Rulebook | None
+
+    @property
+    def adoption(self) -> Adoption | None:
+        """The rulebook asked on the day."""
+        return self.position.book_on(self.on)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether counters are kept for what is asked: at the journal's end, under adopted books."""
+        return self.book is None and self.known == self.size
+
+    def stamp(self) -> dict[str, Any]:
+        """Return what every answer carries: day, record, journal size and rulebook."""
+        adoption = self.adoption
+        named = f"{adoption.book.name} (revision {adoption.book.revision})" if adoption else None
+        return {"on": self.on.isoformat(), "known": self.known, "journal": self.size, "rulebook": named}
+
+
+class Reader:
+    """Reads through one connection. Remembers facts, profiles and what books say of them; never an amount."""
+
+    def __init__(self, conn: Connection) -> None:
+        conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
+        self._conn = conn
+        self._profiles = Profiles(conn)
+        self._knowledge, self._books = Knowledge(), Books()
+        self._asked: dict[str, tuple[Rulebook, Books]] = {}
+
+    @contextmanager
+    def view(self, *, on: date, known: int | datetime | None = None, rulebook: str | None = None) -> Iterator[View]:
+        """Yield a view from one snapshot.
+
+        Args:
+            known: a journal number, or a moment, which means the last record at or before it; None is now.
+            rulebook: a shipped or adopted book's name, or a file; None asks the adopted books.
+
+        Raises:
+            NotFound: there is no such record or rulebook.
+        """
+        try:
+            yield self._view(on, known, rulebook)
+        finally:
+            self._conn.rollback()
+
+    def _view(self, on: date, known: int | datetime | None, rulebook: str | None) -> View:
+        conn = self._conn
+        row = conn.execute(SQL["head"]).fetchone()
+        size = int(row[0]) if row else 0
+        at = self._record(known, size)
+        if at < self._knowledge.seq:
+            knowledge, books = learn(conn, Knowledge(), at), Books()
+        else:
+            knowledge, books = learn(conn, self._knowledge, at), self._books
+        book = None
+        adoptions = list(knowledge.adoptions)
+        if rulebook:
+            book, books = self._book(rulebook, knowledge)
+            adoptions = [Adoption(0, book, EVER)]
+        source: DatabaseSource = DatabaseSource(conn, self._profiles)
+        if book or at < size:
+            source = PastSource(conn, self._profiles, at, list(books.of(adoptions)[0].values()))
+        position = open_position(knowledge, source, books, adoptions)
+        return View(conn, on, at, size, position, self._profiles, book)
+
+    def _record(self, known: int | datetime | None, size: int) -> int:
+        if known is None:
+            return size
+        if isinstance(known, datetime):
+            row = self._conn.execute(SQL["position_at"], {"moment": known}).fetchone()
+            return int(row[0] or 0) if row else 0
+        if not 0 <= known <= size:
+            raise NotFound(
+                f"The journal has {size:,} records; {known:,} is not one of them.", "Ask for an earlier one."
+            )
+        return known
+
+    def _book(self, named: str, knowledge: Knowledge) -> tuple[Rulebook, Books]:
+        adopted = next((each.book for each in reversed(knowledge.adoptions) if each.book.name == named), None)
+        book = adopted or rulebooks.load(named)
+        held = self._asked.get(named)
+        if held is None or held[0].sha256 != book.sha256:
+            held = self._asked[named] = book, Books()
+        return held

@@ -1,0 +1,109 @@
+"""Every counter of a rulebook on a day, against its limit: what display, alert, reconciliation and export share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ledger.core import counters
+from ledger.core.compute import plain
+from ledger.core.knowledge import Adoption
+from ledger.core.lens import NOTHING, Amount, Key, Lens, limit_on
+from ledger.core.rulebook import Cap
+from ledger.reports.reader import View
+from ledger.reports.remaining import window_text
+from ledger.store.sums import counters_of
+from schema.queries import SQL
+
+
+@dataclass(frozen=True, slots=True)
+class CapStanding:
+    """One counter on one day. Amounts are in `unit`; limit and left are None where undetermined or only watched."""
+
+    book: str
+    cap: str
+    subject: str
+    window: str
+    unit: str
+    limit: Decimal | None
+    used: Decimal
+    doubt: Decimal
+    used_tpp: Decimal
+    left: Decimal | None
+    state: str
+    law: str
+    when_exceeded: str
+    status: str
+    confidence: str
+
+    def body(self) -> dict[str, Any]:
+        """Return the standing as JSON, amounts as exact text."""
+        amounts = {
+            "limit": self.limit,
+            "used": self.used,
+            "doubt": self.doubt,
+            "used_tpp": self.used_tpp,
+            "left": self.left,
+        }
+        text = {name: None if amount is None else plain(amount) for name, amount in amounts.items()}
+        return {
+            "book": self.book, "cap": self.cap, "subject": self.subject, "window": self.window, "unit": self.unit,
+            **text, "state": self.state, "law": self.law, "when_exceeded": self.when_exceeded, "status": self.status,
+            "confidence": self.confidence,
+        }  # fmt: skip
+
+
+def standings(view: View) -> list[CapStanding]:
+    """Return every counter of the book in force on the view's day that is in its window, by cap and subject."""
+    adoption = view.adoption
+    if adoption is None:
+        return []
+    return of_amounts(amounts_on(view, adoption), adoption, view.on)
+
+
+def amounts_on(view: View, adoption: Adoption) -> dict[Key, Amount]:
+    """Return what is used of each counter of a book at the end of the view's day."""
+    if view.is_kept:
+        rows = view.conn.execute(SQL["counters_of_book"], {"book": adoption.seq, "day": view.on})
+        return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
+    lens = view.position.lenses[adoption.seq]
+    found = counters_of(view.conn, [lens], view.profiles, view.known)
+    return {key: total_on(days, view.on) for key, days in found.items()}
+
+
+def total_on(days: Mapping[date, Amount], on: date) -> Amount:
+    """Return what daily changes add up to at the end of a day."""
+    total = NOTHING
+    for day, amount in days.items():
+        if day <= on:
+            total = total.plus(amount)
+    return total
+
+
+def of_amounts(amounts: Mapping[Key, Amount], adoption: Adoption, on: date) -> list[CapStanding]:
+    """Return how amounts stand against the limits of a book on a day, in the book's order of caps."""
+    book, lens = adoption.book, Lens(adoption.book, adoption.seq)
+    caps = {cap.name: (n, cap) for n, cap in enumerate(book.caps)}
+    found = []
+    for key, amount in amounts.items():
+        n, cap = caps[key.cap]
+        span = lens.span_of(key)
+        if span.covers(on) and any(amount):
+            found.append((n, key.subject, _standing(book.name, cap, key.subject, window_text(span), amount, on)))
+    return [standing for _, _, standing in sorted(found, key=lambda each: each[:2])]
+
+
+def _standing(book: str, cap: Cap, subject: str, window: str, amount: Amount, on: date) -> CapStanding:
+    used, doubt, unstated = counters.measured(amount, cap.limit.unit)
+    limit = None if cap.limit.unlimited else limit_on(cap, on)
+    left = None if limit is None or unstated else limit - used - doubt
+    state = counters.state(cap, used, doubt, limit)
+    if unstated and state != "watched":
+        state = "undetermined"
+    return CapStanding(
+        book, cap.name, subject, window, cap.limit.unit, limit, used, doubt, amount.tpp + amount.doubt_tpp, left,
+        state, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""The position as it was known at a past record, or under a book whose counters are not kept.
+
+Exact, to the record; it costs a walk of the entries of the subject that is asked about, never of the whole journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ledger.core.counters import Counter
+from ledger.core.lens import Amount, Entry, Key, Lens
+from ledger.core.position import Lot, LotRef, Place
+from ledger.store.source import Connection, DatabaseSource, Profiles
+from ledger.store.sums import counters_of
+from schema.queries import SQL
+
+
+class PastSource(DatabaseSource):
+    """What a position fetches as of record `known`, with counters computed through the lenses given."""
+
+    def __init__(self, conn: Connection, profiles: Profiles, known: int, lenses: Sequence[Lens]) -> None:
+        super().__init__(conn, profiles)
+        self._known, self._lenses = known, lenses
+
+    def counters(self, keys: Iterable[Key], first: date) -> dict[Key, Counter]:
+        """Return counters, exact on every day, from the entries of the profiles that touch them."""
+        wanted = set(keys)
+        touched = {(key.book, key.cap, key.subject) for key in wanted}
+        only = [
+            number
+            for number, profile in self.profiles.all().items()
+            if any(touched & lens.ever_touched(profile) for lens in self._lenses)
+        ]
+        found = counters_of(self._conn, self._lenses, self.profiles, self._known, only)
+        return {key: Counter(deltas=found.get(key, {}).items()) for key in wanted}
+
+    def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
+        """Return lots that were opened by then; their balances are not looked at by what a read asks."""
+        return [lot for lot in super().lots(refs) if lot.ref[0] <= self._known]
+
+    def lots_of_many(self, authorizations: list[str]) -> list[Lot]:
+        """Return grant lots with what was open of them."""
+        return [
+            lot
+            for name in authorizations
+            for lot in self._replay("entries_at_lots_of", {"authorization": name, "known": self._known})
+        ]
+
+    def lots_at_many(self, places: list[Place]) -> list[Lot]:
+        """Return reservation and shipment lots with what was left of them."""
+        return [
+            lot
+            for recipient, destination, chip in places
+            for lot in self._replay(
+                "entries_at_place",
+                {"recipient": recipient, "destination": destination, "chip": chip, "known": self._known},
+            )
+        ]
+
+    def granted(self, authorization: str) -> Amount:
+        """Return what was granted under an authorization by then, less what was released."""
+        tpp, chips = Decimal(0), 0
+        for row in self._conn.execute(
+            SQL["entries_at_lots_of"], {"authorization": authorization, "known": self._known}
+        ):
+            if row[8] == "licensed":
+                tpp, chips = tpp + row[13], chips + (row[12] or 0)
+        return Amount(tpp, chips)
+
+    def _replay(self, query: str, wanted: dict[str, Any]) -> list[Lot]:
+        rows = self._conn.execute(SQL[query], wanted).fetchall()
+        profiles = self.profiles.get(row[3] for row in rows)
+        lots: dict[LotRef, Lot] = {}
+        for seq, line, stage, number, day, unit, amount, of_line, of_stage, cause, on, last_day, chips, tpp in rows:
+            ref = seq, line
+            if ref not in lots:
+                lots[ref] = Lot(ref, stage, profiles[number], day, None, unit, amount)
+            lots[ref].apply(Entry(of_line, of_stage, cause or "", ref, profiles[number], day, on, last_day, chips, tpp))
+        return list(lots.values())
