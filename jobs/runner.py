@@ -82,7 +82,8 @@ def run_next(dsn: str, job: Job, *, worker: str, now: Clock = store.server_now) 
     """Run the job's oldest due period, if it has one and nobody else is at it; return whether it was run.
 
     Raises:
-        Exception: whatever the task raised, or the database; the period is still due.
+        Problem: the task failed; the period is still due.
+        psycopg.Error: the database refused the claim or went away; the period is still due.
     """
     with store.connect(dsn) as claim:
         if not store.lock(claim, job.name):
@@ -93,8 +94,11 @@ def run_next(dsn: str, job: Job, *, worker: str, now: Clock = store.server_now) 
             return False
         store.claim(claim, job.name, period.start, period.end, worker)
         begun = time.monotonic()
-        with psycopg.connect(dsn) as work:
-            said = job.task(work, period.last, at)
+        try:
+            with psycopg.connect(dsn) as work:
+                said = job.task(work, period.last, at)
+        except Exception as error:
+            raise Problem("job_failed", f"{job.name} {period} failed: {told(error)}") from error
         store.finish(claim, job.name, period.start)
     log.info("%s %s done in %.1f s: %s", job.name, period, time.monotonic() - begun, said)
     return True
@@ -120,7 +124,8 @@ def tick(
             return not stopping() and run_next(dsn, job, worker=worker, now=now)
         except Exception as error:
             failed.append(job.name)
-            log.error("%s failed: %s It stays due and is tried again at the next tick.", job.name, told(error))
+            what = told(error) if isinstance(error, Problem) else f"{job.name} failed: {told(error)}"
+            log.error("%s It stays due and is tried again at the next tick.", what)
             log.debug("%s failed here:", job.name, exc_info=error)
             return False
 

@@ -47,8 +47,12 @@ def verify(conn: psycopg.Connection[Any], on: date, at: datetime) -> str:
     from ledger import reconcile
 
     report = reconcile.check(conn)
-    if not report.ok:
-        raise Corrupt("check_failed", str(report), "Run `capledger check`, and believe no total until it passes.")
+    if not report.is_sound:
+        raise Corrupt(
+            "check_failed",
+            f"The check failed: {str(report).rstrip('.')}.",
+            "Run `capledger check`, and believe no total until it passes.",
+        )
     return str(report)
 
 

@@ -116,11 +116,6 @@ SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), 
     sum(unstated_tpp)
 FROM counter_day WHERE book = %(book)s AND day <= %(day)s GROUP BY 1, 2, 3;
 
--- name: counter_days
--- All daily changes of all counters.
-SELECT book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp FROM counter_day
-WHERE tpp <> 0 OR chips <> 0 OR doubt_tpp <> 0 OR doubt_chips <> 0 OR unstated_tpp <> 0;
-
 -- name: add_to_counters
 -- Changes of counters by day, added to what is there.
 INSERT INTO counter_day AS c (book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp)
@@ -187,10 +182,6 @@ ORDER BY seq LIMIT 1;
 SELECT coalesce(max(seq), 0) FROM journal WHERE kind NOT IN ('reconciliation.completed', 'discrepancy.opened')
     OR (kind = 'discrepancy.opened' AND actor <> 'reconciliation');
 
--- name: empty_projections
--- Everything that is rebuilt from the journal.
-TRUNCATE scope, request_key, fact, profile, lot, reversal, entry, counter_day, discrepancy, reconciliation;
-
 -- name: change_discrepancy
 -- A discrepancy's new state, by a record.
 UPDATE discrepancy SET state = %(state)s, owner = coalesce(%(owner)s, owner), note = %(note)s, last_seq = %(seq)s
@@ -226,3 +217,22 @@ WHERE subject = %(subject)s AND fact.seq <= %(known)s ORDER BY seq;
 -- Refused requests whose payload names a subject, up to a record.
 SELECT seq, kind, actor, recorded_at, payload, judgment FROM journal
 WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(needle)s::bytea IN payload) > 0 ORDER BY seq;
+
+-- name: current_schema
+-- Where the ledger's tables are.
+SELECT current_schema();
+
+-- name: temporary_schema
+-- Where this session's temporary tables are.
+SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema();
+
+-- name: run
+-- One reconciliation.
+SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq, body FROM reconciliation
+WHERE seq = %(seq)s;
+
+-- name: counter_days
+-- Daily changes of one adoption's counters that are not nothing.
+SELECT cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp FROM counter_day
+WHERE book = %(book)s
+    AND (tpp <> 0 OR chips <> 0 OR doubt_tpp <> 0 OR doubt_chips <> 0 OR unstated_tpp <> 0);

@@ -320,7 +320,7 @@ def test_a_failure_is_one_clear_line_in_the_log(begun, caplog, error, said):
     with caplog.at_level(logging.INFO, "jobs"):
         assert runner.tick(begun, [job], worker="w", now=AFTER_THE_WEEK) == ("toy",)
     assert [(line.levelname, line.getMessage()) for line in caplog.records] == [
-        ("ERROR", f"toy failed: {said} It stays due and is tried again at the next tick.")
+        ("ERROR", f"toy 2026-01-05 failed: {said} It stays due and is tried again at the next tick.")
     ]
 
 

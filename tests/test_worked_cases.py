@@ -54,7 +54,8 @@ def test_49_000_h100_to_malaysia_leave_14_232_000_tpp_and_898_h200(framework):
     assert "898 chips or fewer" in too_many.remedy
 
     assert framework.ask(grant("mydc", "MY", 898, H200)).verdict == "posted"
-    framework.refused(grant("mydc", "MY", 1, A100), "exceeds_authorization" if False else "cap_exceeded")
+    framework.must(grant("mydc", "MY", 2, A100))  # 14,864 were left: a smaller chip still fits twice
+    framework.refused(grant("mydc", "MY", 1, A100), "cap_exceeded")
 
 
 def test_the_899th_is_refused_whichever_way_it_comes(framework):
@@ -303,4 +304,4 @@ def test_a_later_rating_changes_no_old_entry_and_counts_for_new_ones(conn):
     ledger.must(grant("mydc", "MY", 10, A100, "2025-06-30"))
     ledger.must(grant("mydc", "MY", 10, A100, "2025-07-01"))
     assert ledger.used("country", "destination=MY", "2025-06-30") == str(20 * 4_992)
-    assert ledger.used("country", "destination=MY", "2025-07-01") == str(20 * 4_992 + 10 * 1248 * 2 * 8)
+    assert ledger.used("country", "destination=MY", "2025-07-01") == str(20 * 4_992 + 10 * 9_984)

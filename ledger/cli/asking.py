@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import psycopg
 
     from ledger.core.movements import Movement
+    from ledger.core.rulebook import Cap
     from ledger.posting import Receipt, Request
-    from ledger.reports import View
+    from ledger.reports import CapLeft, CapStanding, View
 
 OPERATOR = "operator"
 
@@ -127,7 +128,9 @@ def answered(receipt: Receipt, as_json: bool, said: str) -> None:
         raise typer.Exit(output.UNUSABLE if receipt.code in ("malformed", "key_reused") else output.SAYS_NO)
 
 
-def movement_of(kind: str, on: date, head: Mapping[str, str], line: Mapping[str, str]) -> tuple[Movement, dict[str, Any]]:
+def movement_of(
+    kind: str, on: date, head: Mapping[str, str], line: Mapping[str, str]
+) -> tuple[Movement, dict[str, Any]]:
     """Return a movement that is only asked about, and its raw fields; countries may be stated by name."""
     from ledger.core import movements
 
@@ -163,7 +166,12 @@ def exact(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
-def marks(when_exceeded: str, status: str, confidence: str) -> str:
+def marks(cap: CapLeft | CapStanding | Cap, doubt: Decimal) -> str:
     """Return what a reader must know of a cap besides its figures: whether it is law, refuses, is confirmed."""
-    told = [status, "flags only" if when_exceeded == "flag" else "", confidence if confidence != "confirmed" else ""]
+    told = [
+        cap.status,
+        "flags only" if cap.when_exceeded == "flag" else "",
+        cap.confidence if cap.confidence != "confirmed" else "",
+        f"{grouped(doubt)} in doubt" if doubt else "",
+    ]
     return ", ".join(filter(None, told))

@@ -26,6 +26,7 @@ class CapStanding:
     book: str
     cap: str
     subject: str
+    tier: str
     window: str
     unit: str
     limit: Decimal | None
@@ -50,9 +51,9 @@ class CapStanding:
         }
         text = {name: None if amount is None else plain(amount) for name, amount in amounts.items()}
         return {
-            "book": self.book, "cap": self.cap, "subject": self.subject, "window": self.window, "unit": self.unit,
-            **text, "state": self.state, "law": self.law, "when_exceeded": self.when_exceeded, "status": self.status,
-            "confidence": self.confidence,
+            "book": self.book, "cap": self.cap, "subject": self.subject, "tier": self.tier, "window": self.window,
+            "unit": self.unit, **text, "state": self.state, "law": self.law, "when_exceeded": self.when_exceeded,
+            "status": self.status, "confidence": self.confidence,
         }  # fmt: skip
 
 
@@ -92,11 +93,19 @@ def of_amounts(amounts: Mapping[Key, Amount], adoption: Adoption, on: date) -> l
         n, cap = caps[key.cap]
         span = lens.span_of(key)
         if span.covers(on) and any(amount):
-            found.append((n, key.subject, _standing(book.name, cap, key.subject, window_text(span), amount, on)))
+            found.append((n, key.subject, _standing(adoption, cap, key.subject, window_text(span), amount, on)))
     return [standing for _, _, standing in sorted(found, key=lambda each: each[:2])]
 
 
-def _standing(book: str, cap: Cap, subject: str, window: str, amount: Amount, on: date) -> CapStanding:
+def tier_of(subject: str, adoption: Adoption, on: date) -> str:
+    """Return the tier that a counter's subject is in on a day: of its destination; "" where it has none."""
+    dimensions = dict(part.split("=", 1) for part in subject.split(",") if "=" in part)
+    if "tier" in dimensions:
+        return dimensions["tier"]
+    return adoption.book.tier(dimensions["destination"], on) or "" if "destination" in dimensions else ""
+
+
+def _standing(adoption: Adoption, cap: Cap, subject: str, window: str, amount: Amount, on: date) -> CapStanding:
     used, doubt, unstated = counters.measured(amount, cap.limit.unit)
     limit = None if cap.limit.unlimited else limit_on(cap, on)
     left = None if limit is None or unstated else limit - used - doubt
@@ -104,6 +113,6 @@ def _standing(book: str, cap: Cap, subject: str, window: str, amount: Amount, on
     if unstated and state != "watched":
         state = "undetermined"
     return CapStanding(
-        book, cap.name, subject, window, cap.limit.unit, limit, used, doubt, amount.tpp + amount.doubt_tpp, left,
-        state, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+        adoption.book.name, cap.name, subject, tier_of(subject, adoption, on), window, cap.limit.unit, limit, used,
+        doubt, amount.tpp + amount.doubt_tpp, left, state, cap.law, cap.when_exceeded, cap.status, cap.confidence,
     )  # fmt: skip

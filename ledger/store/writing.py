@@ -24,6 +24,7 @@ TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
         ("scope_seq", "int8"), ("recorded_at", "timestamptz"), ("payload", "bytea"), ("payload_salt", "bytea"),
         ("judgment", "bytea"), ("judgment_salt", "bytea"), ("envelope", "bytea"), ("leaf_hash", "bytea"),
     ),
+    "scope": (("scope", "text"), ("party", "text"), ("size", "int8")),
     "request_key": (("organization", "text"), ("key", "text"), ("seq", "int8"), ("fingerprint", "bytea")),
     "fact": (("seq", "int8"), ("kind", "text"), ("subject", "text"), ("valid_from", "date"), ("body", "jsonb")),
     "profile": (("id", "int4"), ("sha256", "bytea"), ("body", "jsonb")),

@@ -1,0 +1,199 @@
+"""`capledger explain`: the verdict that posting a movement would come to now, with every rule and cap looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ledger.cli import asking, output
+from ledger.cli.asking import exact, figure, marks
+from ledger.cli.tables import Column, fold, say_lines, screen_width, table
+from ledger.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from ledger.core.deciding import Judged
+    from ledger.core.refusals import Looked, Refusal
+
+_COLUMNS = (
+    Column("cap", least=12),
+    Column("subject", least=14),
+    Column("window", under="subject", least=11),
+    Column("unit", under="subject"),
+    Column("limit", right=True),
+    Column("used", right=True, optional=True),
+    Column("asked", right=True),
+    Column("left", right=True),
+    Column("finding"),
+    Column("day", optional=True),
+    Column("marks", under="cap", least=11),
+)
+
+
+def explain(
+    movement: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            help="reserve, grant, release, ship, receive, return, retire, transfer, reexport or reverse.",
+        ),
+    ],
+    quantity: Annotated[str, typer.Option(metavar="NUMBER", help="How many.")] = "",
+    unit: Annotated[
+        str, typer.Option(metavar="UNIT", help="chips, systems or equivalents; items as named if not said.")
+    ] = "",
+    chip: asking.Chip = "",
+    destination: asking.Destination = "",
+    recipient: asking.Recipient = "",
+    authorization: asking.Authorization = "",
+    exporter: asking.Exporter = "",
+    on: asking.On = "",
+    observed: Annotated[bool, typer.Option("--observed", help="A fact reported from outside, not a request.")] = False,
+    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who asks: a party's id.")] = asking.OPERATOR,
+    known: asking.Known = "",
+    rulebook: asking.Book = "",
+    last_day: Annotated[str, typer.Option(metavar="DAY", help="The last day of a reservation or grant.")] = "",
+    of: Annotated[str, typer.Option(metavar="RECORD.LINE", help="The lot that is drawn on.")] = "",
+    cause: Annotated[str, typer.Option(metavar="WORD", help="Why chips are retired.")] = "",
+    from_recipient: Annotated[str, typer.Option(metavar="PARTY", help="Who has the chips now.")] = "",
+    from_destination: Annotated[str, typer.Option(metavar="COUNTRY", help="Where the chips are now.")] = "",
+    reverses: Annotated[str, typer.Option(metavar="RECORD", help="The record that a reverse takes back.")] = "",
+    owner: asking.Owner = "",
+    operator: asking.Operator = "",
+    booked_to: asking.BookedTo = "",
+    exported_from: asking.ExportedFrom = "",
+    end_use: asking.EndUse = "",
+    eccn: asking.Eccn = "",
+    facility: asking.Facility = "",
+    lab: asking.Lab = "",
+    activity: asking.Activity = "",
+    evidence: asking.Evidence = "",
+    as_json: asking.AsJson = False,
+) -> None:
+    """Tell whether a movement would be posted or refused, and why. Nothing is posted.
+
+    Exit status 0: it would be posted; 1: it would be refused; 2: it cannot be read.
+    """
+    line = {
+        "chip": chip, "quantity": quantity, "unit": unit, "destination": destination, "recipient": recipient,
+        "authorization": authorization, "last_day": last_day, "of": of, "cause": cause,
+        "from_recipient": from_recipient, "from_destination": from_destination, "owner": owner, "operator": operator,
+        "booked_to": booked_to, "exported_from": exported_from, "end_use": end_use, "eccn": eccn,
+        "facility": facility, "lab": lab, "activity": activity, "evidence": evidence,
+    }  # fmt: skip
+    day = asking.day_of(on)
+    _, raw = asking.movement_of(movement, day, {"exporter": exporter, "reverses": reverses}, line)
+    with asking.viewing(day.isoformat(), known, rulebook) as view:
+        from ledger import reports
+        from ledger.posting.requests import Request, read
+
+        asked = read(Request("movement", "explain", raw, observed)).movement
+        assert asked is not None  # every request of that kind has one
+        try:
+            judged = reports.explain(view, asked, observed=observed, asker=party)
+        except NotFound as unknown:
+            told = _Told(None, unknown.code, unknown.message, unknown.remedy)
+        else:
+            refusal = judged.refusal
+            told = _Told(judged, *((refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")))
+        stamp, sentence = view.stamp(), asking.stamp_of(view)
+    if as_json:
+        output.say_json({**stamp, **told.body()})
+    else:
+        told.say(f"{movement} of {quantity} {unit} {chip}" if chip else f"{movement} of record {reverses}", sentence)
+    if told.code:
+        raise typer.Exit(output.SAYS_NO)
+
+
+class _Told:
+    """What is told of a judgment; `judged` is None where something is named that is not known."""
+
+    def __init__(self, judged: Judged | None, code: str, message: str, remedy: str) -> None:
+        self.judged, self.code, self.message, self.remedy = judged, code, message, remedy
+        self.verdict = "refused" if code else "posted"
+
+    @property
+    def binding(self) -> str | None:
+        """The refusing cap that admits fewest chips; `unlimited` where there is none."""
+        if self.judged is None:
+            return None
+        return self.judged.binding.cap.name if self.judged.binding else "unlimited"
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        judged = self.judged
+        return {
+            "verdict": self.verdict,
+            "code": self.code,
+            "message": self.message,
+            "remedy": self.remedy,
+            "binding_cap": self.binding,
+            "rules": [
+                {"line": line.number, "outcome": answer.outcome, "rules": list(answer.rules),
+                 "message": answer.message, "review": answer.review}
+                for line, answer in (judged.answers if judged else ())
+            ],
+            "caps": [_cap(looked) for looked in (judged.looked if judged else ())],
+            "breaches": [_breach(breach) for breach in (judged.breaches if judged else ())],
+        }  # fmt: skip
+
+    def say(self, what: str, stamp: str) -> None:
+        """Say it in sentences, then as a table of caps."""
+        width = screen_width()
+        what = " ".join(what.split())
+        lines = [f"Would be {self.verdict}{f', {self.code}' if self.code else ''}: {self.message or f'{what}.'}"]
+        lines += [self.remedy] if self.remedy else []
+        if (judged := self.judged) is not None:
+            lines += [f"Rule: {_rule(answer.message, answer.review)}" for _, answer in judged.answers]
+            lines += [f"Binding: {self.binding}."] if judged.looked else ["It changes no cap's counter."]
+        say_lines(*(fold(line, width) for line in [*lines, stamp]))
+        if judged and judged.looked:
+            say_lines([""], table(_COLUMNS, map(_row, judged.looked), width))
+        if judged and judged.breaches:
+            say_lines(["", "It would open:"])
+            say_lines(*(fold(f"- {breach.code}: {breach.message}", width, "  ") for breach in judged.breaches))
+
+
+def _rule(message: str, review: str) -> str:
+    return f"{message} Review: {review}." if review else message
+
+
+def _cap(looked: Looked) -> dict[str, Any]:
+    from ledger.reports.remaining import window_text
+
+    cap, standing = looked.cap, looked.standing
+    return {
+        "cap": cap.name,
+        "subject": looked.key.subject,
+        "window": window_text(looked.span),
+        "unit": cap.limit.unit,
+        "limit": exact(standing.limit),
+        "used": exact(standing.used),
+        "asked": exact(standing.asked),
+        "doubt": exact(standing.doubt),
+        "left": exact(standing.left),
+        "finding": standing.finding,
+        "day": standing.day.isoformat(),
+        "when_exceeded": cap.when_exceeded,
+        "law": cap.law,
+        "confidence": cap.confidence,
+        "status": cap.status,
+        "book": looked.adoption.book.name,
+    }
+
+
+def _breach(breach: Refusal) -> dict[str, str]:
+    named = ("code", "message", "subject", "book", "cap", "window", "amount", "unit")
+    return {name: value for name in named if (value := getattr(breach, name))}
+
+
+def _row(looked: Looked) -> list[str]:
+    from ledger.reports.remaining import window_text
+
+    cap, standing = looked.cap, looked.standing
+    limit = figure(standing.limit, "none" if cap.limit.unlimited else "unknown")
+    return [
+        cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, limit, figure(standing.used),
+        figure(standing.asked), figure(standing.left), standing.finding, standing.day.isoformat(),
+        marks(cap, standing.doubt),
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""`capledger history`: everything that was recorded of one party, country, chip or authorization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ledger.cli import asking, output
+from ledger.cli.asking import figure
+from ledger.cli.tables import Column, fold, say_lines, screen_width, table
+from ledger.core.errors import Malformed, NotFound
+
+if TYPE_CHECKING:
+    from ledger.reports import Happening, View
+
+_COLUMNS = (
+    Column("record", right=True),
+    Column("recorded", optional=True),
+    Column("day"),
+    Column("kind", least=10),
+    Column("by", optional=True, least=8),
+    Column("stage", under="kind"),
+    Column("chips", right=True),
+    Column("TPP", right=True),
+    Column("what", least=20),
+)
+
+
+def history(
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="A party, country, chip or authorization, by id or code.")
+    ],
+    known: asking.Known = "",
+    as_json: asking.AsJson = False,
+) -> None:
+    """Show everything recorded of a subject, refusals included, in the order of the journal."""
+    with asking.viewing("", known, "") as view:
+        named, found = _found(view, subject)
+        position, size = view.known, view.size
+    if as_json:
+        bodies = [each.body() for each in found]
+        output.say_json({"subject": named, "known": position, "journal": size, "history": bodies})
+        return
+    width = screen_width()
+    entries = f"{len(found):,} entr{'y' if len(found) == 1 else 'ies'}"
+    say_lines(
+        fold(f"{named}: {entries} up to record {position:,} of {size:,}.", width),
+        [""],
+        table(_COLUMNS, map(_row, found), width),
+    )
+
+
+def _found(view: View, subject: str) -> tuple[str, list[Happening]]:
+    """Return the history of a subject as it is written; of a country by its name too."""
+    from ledger import reports
+    from ledger.reference import country_code
+
+    try:
+        return subject, reports.history(view, subject)
+    except NotFound:
+        try:
+            code = country_code(subject)
+        except Malformed:
+            code = subject
+        if code == subject:
+            raise
+        return code, reports.history(view, code)
+
+
+def _row(each: Happening) -> list[str]:
+    day = each.day.isoformat() if each.day else ""
+    recorded = each.recorded_at.strftime("%Y-%m-%d %H:%M")
+    chips = "" if each.chips is None else f"{each.chips:,}"
+    return [str(each.seq), recorded, day, each.kind, each.actor, each.stage, chips, figure(each.tpp, ""), each.what]
