@@ -113,7 +113,10 @@ def _due(job: Job, missed: runner.Period | None) -> str:
     if missed is None:
         return "nothing"
     days = (missed.end - missed.start) // runner.DAY
-    return f"{missed}" if days == 1 else f"{missed} ({days:,} days{'' if job.each_day else ' in one run'})"
+    if days == 1:
+        return f"{missed}"
+    runs = min(days, runner.CATCH_UP_DAYS + 1) if job.each_day else 1
+    return f"{missed} ({days:,} days{f' in {runs:,} run' + 's' * (runs > 1) if runs < days else ''})"
 
 
 def _waiting(conn: psycopg.Connection[Any], job: Job, now: datetime) -> str:

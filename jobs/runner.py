@@ -24,6 +24,7 @@ from ledger.core.errors import Problem
 from ledger.store import jobs as store
 
 DAY = timedelta(days=1)
+CATCH_UP_DAYS = 366
 TICK_SECONDS = 60
 GLANCE_SECONDS = 0.2
 
@@ -66,11 +67,14 @@ def missed(conn: psycopg.Connection[Any], job: Job, now: datetime) -> Period | N
 
 
 def due(conn: psycopg.Connection[Any], job: Job, now: datetime) -> Period | None:
-    """Return what the job must run next: the oldest day it missed, or all of them where one run stands for all."""
+    """Return what the job must run next: the oldest day it missed, or all of them where one run stands for all.
+
+    Only the latest CATCH_UP_DAYS are caught up day by day; what lies further back is one period, run for its last day.
+    """
     period = missed(conn, job, now)
     if period is None or not job.each_day:
         return period
-    return Period(period.start, period.start + DAY)
+    return Period(period.start, max(period.start + DAY, period.end - CATCH_UP_DAYS * DAY))
 
 
 def waits_for(conn: psycopg.Connection[Any], job: Job, period: Period) -> tuple[str, ...]:

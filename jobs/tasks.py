@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from ledger.core.errors import Corrupt
+from ledger.core.errors import Corrupt, NotFound
 
 if TYPE_CHECKING:
     from ledger.reconcile import Run
+
+# What a job does: on a connection of its own, for a day, at a moment. It says in a few words what came of it, and
+# raises where it could not do it. It may be run again for the same day, and must then change nothing more.
+Task = Callable[[psycopg.Connection[Any], date, datetime], str]
 
 
 def lapse(conn: psycopg.Connection[Any], on: date, at: datetime) -> str:
@@ -25,13 +29,20 @@ def lapse(conn: psycopg.Connection[Any], on: date, at: datetime) -> str:
     return f"{released:,} {'release' if released == 1 else 'releases'} recorded"
 
 
-def reconcile_caps(compare: Sequence[str]) -> Callable[[psycopg.Connection[Any], date, datetime], str]:
-    """Return the task that reconciles the adopted rulebook, then each of those to compare, by name."""
+def reconcile_caps(compare: Sequence[str]) -> Task:
+    """Return the task that reconciles the adopted rulebook, then each of those to compare, by name.
+
+    A day on which no adopted rulebook is in force has nothing to reconcile with: that is said, and is no failure, for
+    no later record can mend it and the days after it would wait for ever.
+    """
 
     def task(conn: psycopg.Connection[Any], on: date, at: datetime) -> str:
         from ledger import reconcile
 
-        said = [_said("adopted rulebook", reconcile.reconcile_caps(conn, on=on, at=at))]
+        try:
+            said = [_said("adopted rulebook", reconcile.reconcile_caps(conn, on=on, at=at))]
+        except NotFound:
+            said = ["adopted rulebook: none is in force"]
         said += [_said(name, reconcile.reconcile_caps(conn, on=on, at=at, rulebook=name)) for name in compare]
         return "; ".join(said)
 
@@ -48,12 +59,14 @@ def verify(conn: psycopg.Connection[Any], on: date, at: datetime) -> str:
 
     report = reconcile.check(conn)
     if not report.is_sound:
+        wrong = [*report.faults, *(f"{each.projection} is not what the journal says" for each in report.differences)]
+        more = f" (and {len(wrong) - 1:,} more)" if len(wrong) > 1 else ""
         raise Corrupt(
             "check_failed",
-            f"The check failed: {str(report).rstrip('.')}.",
-            "Run `capledger check`, and believe no total until it passes.",
+            f"The check failed: {wrong[0]}{more}.",
+            "Run capledger check, and believe no total until it passes.",
         )
-    return str(report)
+    return f"{report.records:,} records and their projections are sound"
 
 
 def _said(book: str, run: Run) -> str:

@@ -5,19 +5,10 @@ A period is a day, midnight to midnight UTC, and is due when it has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
-
-import psycopg
 
 from jobs import tasks
 from ledger.settings import Settings
-
-# What a job does: on a connection of its own, for a day, at a moment. It says in a few words what came of it, and
-# raises where it could not do it. It may be run again for the same day, and must then change nothing more.
-Task = Callable[[psycopg.Connection[Any], date, datetime], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +21,7 @@ class Job:
 
     name: str
     does: str
-    task: Task
+    task: tasks.Task
     after: tuple[str, ...] = ()
     each_day: bool = True
 

@@ -236,3 +236,8 @@ WHERE seq = %(seq)s;
 SELECT cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp FROM counter_day
 WHERE book = %(book)s
     AND (tpp <> 0 OR chips <> 0 OR doubt_tpp <> 0 OR doubt_chips <> 0 OR unstated_tpp <> 0);
+
+-- name: all_discrepancies
+-- Every discrepancy, resolved ones included.
+SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, opened_at, owner, state, note
+FROM discrepancy ORDER BY id;

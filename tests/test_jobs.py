@@ -175,6 +175,15 @@ def test_jobs_take_turns_day_by_day_and_one_that_comes_after_another_waits_for_i
     assert days_noted(begun, "second") == WEEK[:2]
 
 
+def test_after_years_away_the_oldest_days_are_one_period_and_the_latest_run_day_by_day(begun, monkeypatch):
+    monkeypatch.setattr(runner, "CATCH_UP_DAYS", 3)
+    runner.tick(begun, [TOY], worker="w", now=AFTER_THE_WEEK)
+    assert days_noted(begun) == WEEK[3:]
+    periods = rows(begun, "SELECT period_start, period_end FROM job_run ORDER BY 1")
+    assert periods[0] == (moment(MONDAY), moment(WEEK[4]))
+    assert periods[1:] == [(moment(day), moment(day) + runner.DAY) for day in WEEK[4:]]
+
+
 def test_one_run_stands_for_all_missed_days_of_a_job_that_looks_at_now(begun):
     job = Job("toy", "", note, each_day=False)
     for now in (WEEK[3], WEEK[3], WEEK[4]):
@@ -463,12 +472,29 @@ def test_list_shows_what_was_done_last_and_what_is_due(dsn, command, capsys, mon
         "",
         "now   look at now",
         "      done: never",
-        "      due:  2026-01-05 to 2026-01-11 (7 days in one run)",
+        "      due:  2026-01-05 to 2026-01-11 (7 days in 1 run)",
         "",
         "done  be done",
         "      done: 2026-01-11, by x",
         "      due:  nothing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("days", "each_day", "said"),
+    [
+        (1, True, "2026-01-05"),
+        (366, True, "2026-01-05 to 2027-01-05 (366 days)"),
+        (367, True, "2026-01-05 to 2027-01-06 (367 days)"),
+        (1_000, True, "2026-01-05 to 2028-09-30 (1,000 days in 367 runs)"),
+        (1_000, False, "2026-01-05 to 2028-09-30 (1,000 days in 1 run)"),
+    ],
+)
+def test_list_says_in_how_many_runs_the_missed_days_are_caught_up(begun, monkeypatch, capsys, days, each_day, said):
+    monkeypatch.setenv("CAPLEDGER_DATABASE_URL", begun)
+    monkeypatch.setattr(store, "server_now", clock(MONDAY + timedelta(days=days)))
+    assert main(["--list"], lambda settings: (Job("toy", "", note, each_day=each_day),)) == 0
+    assert f"due:  {said}\n" in capsys.readouterr().out
 
 
 def test_list_says_what_an_empty_ledger_waits_for(dsn, monkeypatch, capsys):
@@ -514,7 +540,6 @@ def test_the_timetable_names_each_job_once_and_lists_it_after_what_it_waits_for(
 
 
 def test_the_real_timetable_catches_up_and_reconciles_each_day_once_for_each_rulebook(dsn, monkeypatch, capsys):
-    pytest.importorskip("ledger.reconcile")
     # The book is in force from Tuesday: Monday has nothing to compare with, which is no failure.
     book = {"name": "us-licensing-2026", "from": f"{WEEK[1]}", "bundle": rulebooks.bundle("us-licensing-2026")}
     with psycopg.connect(dsn) as conn:
@@ -526,11 +551,28 @@ def test_the_real_timetable_catches_up_and_reconciles_each_day_once_for_each_rul
     runs = "SELECT effective_on, count(*) FROM reconciliation GROUP BY 1 ORDER BY 1"
     for _ in range(2):
         assert runner.tick(dsn, jobs, worker="w", now=clock(WEEK[2], "00:01")) == ()
-        assert rows(dsn, runs) == [(MONDAY, 2), (WEEK[1], 2)]
+        assert rows(dsn, runs) == [(MONDAY, 1), (WEEK[1], 2)]
     assert days_done(dsn, "lapse") == days_done(dsn, "reconcile-caps") == WEEK[:2]
 
     # Asked again over the same records, it adds nothing.
     monkeypatch.setenv("CAPLEDGER_DATABASE_URL", dsn)
     assert main(["--once", "reconcile-caps", "--on", f"{WEEK[1]}"]) == 0
     assert capsys.readouterr().out.count("nothing new") == 2
-    assert rows(dsn, runs) == [(MONDAY, 2), (WEEK[1], 2)]
+    assert rows(dsn, runs) == [(MONDAY, 1), (WEEK[1], 2)]
+
+
+def test_verify_fails_while_a_projection_differs_and_is_done_once_it_does_not(dsn, caplog):
+    jobs = [job for job in timetable(Settings.load({"CAPLEDGER_DATA_DIR": "unused"})) if job.name == "verify"]
+    party = Request("party", "p", {"party_id": "g42", "name": "G42", "roles": "recipient"})
+    with psycopg.connect(dsn) as conn:
+        [receipt] = Writer(conn).post([party], actor="operator", at=moment(MONDAY))
+        assert receipt.verdict == "posted"
+        conn.execute('UPDATE fact SET body = body || \'{"name": "G43"}\'')
+    assert runner.tick(dsn, jobs, worker="w", now=AFTER_THE_WEEK) == ("verify",)
+    [said] = [line.getMessage() for line in caplog.records if line.levelname == "ERROR"]
+    assert said.startswith(
+        "verify 2026-01-05 to 2026-01-11 failed: The check failed: fact is not what the journal says."
+    )
+    with psycopg.connect(dsn) as conn:
+        conn.execute('UPDATE fact SET body = body || \'{"name": "G42"}\'')
+    assert runner.tick(dsn, jobs, worker="w", now=AFTER_THE_WEEK) == ()

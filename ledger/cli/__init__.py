@@ -19,6 +19,16 @@ COMMANDS = {
     "tpp": "ledger.cli.tpp:tpp",
     "rulebook": "ledger.cli.rulebook:app",
     "post": "ledger.cli.post:post",
+    "remaining": "ledger.cli.remaining:remaining",
+    "explain": "ledger.cli.explain:explain",
+    "usage": "ledger.cli.usage:usage",
+    "history": "ledger.cli.history:history",
+    "reconcile": "ledger.cli.reconcile:reconcile",
+    "discrepancies": "ledger.cli.settling:discrepancies",
+    "settle": "ledger.cli.settling:settle",
+    "close": "ledger.cli.settling:close",
+    "check": "ledger.cli.reconcile:check",
+    "rebuild": "ledger.cli.reconcile:rebuild",
 }
 
 

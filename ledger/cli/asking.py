@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from ledger.core.movements import Movement
-    from ledger.core.rulebook import Cap
     from ledger.posting import Receipt, Request
-    from ledger.reports import CapLeft, CapStanding, View
+    from ledger.reports import View
 
 OPERATOR = "operator"
 
@@ -166,12 +165,12 @@ def exact(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
-def marks(cap: CapLeft | CapStanding | Cap, doubt: Decimal) -> str:
+def marks(when_exceeded: str, status: str, confidence: str, doubt: Decimal) -> str:
     """Return what a reader must know of a cap besides its figures: whether it is law, refuses, is confirmed."""
     told = [
-        cap.status,
-        "flags only" if cap.when_exceeded == "flag" else "",
-        cap.confidence if cap.confidence != "confirmed" else "",
+        status,
+        "flags only" if when_exceeded == "flag" else "",
+        confidence if confidence != "confirmed" else "",
         f"{grouped(doubt)} in doubt" if doubt else "",
     ]
     return ", ".join(filter(None, told))

@@ -195,5 +195,5 @@ def _row(looked: Looked) -> list[str]:
     return [
         cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, limit, figure(standing.used),
         figure(standing.asked), figure(standing.left), standing.finding, standing.day.isoformat(),
-        marks(cap, standing.doubt),
+        marks(cap.when_exceeded, cap.status, cap.confidence, standing.doubt),
     ]  # fmt: skip

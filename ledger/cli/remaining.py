@@ -163,7 +163,7 @@ def _details(left: Remaining) -> list[str]:
 def _row(cap: CapLeft) -> list[str]:
     return [
         cap.cap, cap.subject, cap.window, cap.unit, figure(cap.limit, _no_limit(cap)), figure(cap.used),
-        figure(cap.remaining), cap.state, marks(cap, cap.doubt),
+        figure(cap.remaining), cap.state, marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`capledger rulebook`: check a rulebook's document, and show what it says."""
+"""`capledger rulebook`: check a rulebook's document, show what it says, and adopt it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ledger.cli.adopt import adopt
 from ledger.core.errors import Problem
 
-app = typer.Typer(help="Check rulebooks and show what they say.", no_args_is_help=True)
+app = typer.Typer(help="Check rulebooks, show what they say, and adopt them.", no_args_is_help=True)
 
 Line = tuple[str, str]  # a label and a text
 
@@ -204,3 +205,6 @@ def _written(part: Mapping[str, Any]) -> list[Line]:
         *_stated(part, "who", "do", "due", "when", "where", "from", "until", "limit", "at_most", "exempt"),
         *_source(part),
     ]
+
+
+app.command()(adopt)

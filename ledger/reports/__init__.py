@@ -1,5 +1,6 @@
 """What the ledger says on a day, as known on a day: remaining, usage, standings, history."""
 
+from ledger.reports.discrepancies import Discrepancy, discrepancies
 from ledger.reports.history import Happening, history
 from ledger.reports.reader import Reader, View
 from ledger.reports.remaining import CapLeft, Remaining, explain, remaining
@@ -10,11 +11,13 @@ __all__ = [
     "DIMENSIONS",
     "CapLeft",
     "CapStanding",
+    "Discrepancy",
     "Happening",
     "Reader",
     "Remaining",
     "Usage",
     "View",
+    "discrepancies",
     "explain",
     "history",
     "remaining",

@@ -1,0 +1,43 @@
+"""Caps in use as a table: what `usage` and `reconcile` show alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from ledger.cli.asking import figure, marks
+from ledger.cli.tables import Column, bar, table
+
+_TIER = Column("tier", least=8)
+_COLUMNS = (
+    Column("cap", least=12),
+    Column("subject", least=14),
+    Column("window", under="subject", least=11),
+    Column("used", right=True),
+    Column("limit", right=True),
+    Column("left", right=True, optional=True),
+    Column("fill", optional=True),
+    Column("state"),
+    Column("marks", under="cap", least=11),
+)
+
+
+def standings_table(bodies: Iterable[Mapping[str, Any]], width: int | None, *, by_tier: bool) -> list[str]:
+    """Return caps in use, as JSON tells them, as the lines of a table; each after its tier where that is wanted."""
+    rows = [([body["tier"] or "-"] if by_tier else []) + _row(body) for body in bodies]
+    return table([_TIER, *_COLUMNS] if by_tier else _COLUMNS, rows, width)
+
+
+def _row(body: Mapping[str, Any]) -> list[str]:
+    used, limit, left = Decimal(body["used"]), _amount(body["limit"]), _amount(body["left"])
+    without = "none" if body["state"] == "watched" else "unknown"
+    return [
+        body["cap"], body["subject"], body["window"], figure(used), f"{figure(limit, without)} {body['unit']}",
+        figure(left), bar(used, limit), body["state"],
+        marks(body["when_exceeded"], body["status"], body["confidence"], Decimal(body["doubt"])),
+    ]  # fmt: skip
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

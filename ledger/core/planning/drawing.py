@@ -1,0 +1,216 @@
+"""Drawing on lots: which ones match a line, how much of each is taken, and what is short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from ledger.core.lens import ZERO, Entry, Stage
+from ledger.core.movements import OBSERVED_KINDS, Movement
+from ledger.core.position import Lot, LotRef, LotStage, Position
+from ledger.core.resolving import Resolved
+
+Balance = str  # open, in_transit or installed: which of a lot's balances is drawn on
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A line that asks for more than is there. Amounts in `unit`; code is the refusal it leads to."""
+
+    code: str
+    line: int
+    what: str
+    asked: Decimal
+    there: Decimal
+    unit: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a movement would do: its entries, the lots it opens, and where it falls short."""
+
+    entries: list[Entry] = field(default_factory=list)
+    opened: list[Lot] = field(default_factory=list)
+    short: list[Short] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """So much of a lot: in chips, or in TPP where the lot is kept in TPP."""
+
+    lot: Lot
+    chips: int | None
+    tpp: Decimal
+
+
+class Drawing:
+    """One movement's draws on lots, with the plan they fill. Draws of earlier lines are seen by later ones."""
+
+    def __init__(self, movement: Movement, position: Position, seq: int) -> None:
+        self.movement, self.position, self.seq = movement, position, seq
+        self.plan = Plan()
+        self._taken: dict[tuple[LotRef, Balance], Decimal] = {}
+
+    def open_lot(self, asked: Resolved, stage: LotStage, last_day: date | None) -> Lot:
+        """Open a lot for a line."""
+        unit, amount = ("tpp", asked.tpp) if asked.chips is None else ("chips", Decimal(asked.chips))
+        day = self.movement.effective_on
+        lot = Lot((self.seq, asked.number), stage, asked.profile, day, last_day, unit, amount)  # type: ignore[arg-type]
+        self.plan.opened.append(lot)
+        return lot
+
+    def enter(self, asked: Resolved, stage: Stage, lot: Lot) -> None:
+        """Add what a line brings, at its own lot."""
+        self.plan.entries.append(
+            Entry(asked.number, stage, "", lot.ref, lot.profile, lot.day, lot.day, lot.last_day, asked.chips, asked.tpp)
+        )
+
+    def take(self, stage: Stage, take: Take, line: int, *, sign: int = -1, cause: str = "") -> None:
+        """Add what a line does at a lot that it draws on."""
+        chips = None if take.chips is None else sign * take.chips
+        lot = take.lot
+        self.plan.entries.append(
+            Entry(line, stage, cause, lot.ref, lot.profile, lot.day, self.movement.effective_on, lot.last_day, chips,
+                  sign * take.tpp)
+        )  # fmt: skip
+
+    def draw(self, asked: Resolved, balance: Balance, what: str, code: str, *, up_to: bool = False) -> list[Take]:
+        """Take what a line asks from matching lots, oldest first; record what is short unless `up_to` is enough."""
+        day = self.movement.effective_on
+        takes: list[Take] = []
+        rest_chips, rest_tpp = asked.chips, asked.tpp
+        last: Lot | None = None
+        for lot in self._matching(asked, balance):
+            if lot.unit == "chips" and rest_chips is None:
+                continue  # equivalents cannot be drawn from a number of chips
+            last = lot
+            there = self._there(lot, balance, day)
+            if there <= 0:
+                continue
+            if rest_chips is None:
+                drawn = min(there, rest_tpp)
+                take = Take(lot, None, drawn)
+            elif lot.unit == "chips":
+                chips = min(int(there), rest_chips)
+                take = Take(lot, chips, chips * lot.profile.tpp_per_chip)
+                rest_chips -= chips
+                drawn = chips * asked.profile.tpp_per_chip
+            else:
+                chips = min(int(there // asked.profile.tpp_per_chip), rest_chips)
+                drawn = chips * asked.profile.tpp_per_chip
+                take = Take(lot, None, drawn)
+                rest_chips -= chips
+            rest_tpp -= drawn
+            if take.tpp:
+                takes.append(self._note(take, balance))
+            if rest_tpp <= 0:
+                return takes
+        if up_to:
+            return takes
+        unit = "TPP" if asked.chips is None else "chips"
+        whole = asked.tpp if asked.chips is None else Decimal(asked.chips)
+        rest = rest_tpp if rest_chips is None else Decimal(rest_chips)
+        self.plan.short.append(Short(code, asked.number, what, whole, whole - rest, unit))
+        overdrawn = self._overdrawn(asked, last, rest_chips, rest_tpp)
+        return [*takes, self._note(overdrawn, balance)] if overdrawn else takes
+
+    def _overdrawn(self, asked: Resolved, last: Lot | None, chips: int | None, tpp: Decimal) -> Take | None:
+        """What an observation takes beyond what is there; None where there is no lot that it could stand on."""
+        if last is None:
+            own = self.movement.kind in OBSERVED_KINDS
+            return Take(self.open_lot(asked, "shipped", None), chips, tpp) if own else None
+        if last.unit == "tpp":
+            return Take(last, None, tpp)
+        return Take(last, chips, (chips or 0) * last.profile.tpp_per_chip)
+
+    def _note(self, take: Take, balance: Balance) -> Take:
+        amount = take.tpp if take.lot.unit == "tpp" else Decimal(take.chips or 0)
+        key = take.lot.ref, balance
+        self._taken[key] = self._taken.get(key, ZERO) + amount
+        return take
+
+    def _there(self, lot: Lot, balance: Balance, day: date) -> Decimal:
+        """Return the least that a lot has left of a balance on any day from `day` on."""
+        there: Decimal = getattr(lot, balance)
+        if balance == "installed" and day < lot.changed_on:
+            there = min(there, least(self.position.history(lot.ref), day))
+        return there - self._taken.get((lot.ref, balance), ZERO)
+
+    def _matching(self, asked: Resolved, balance: Balance) -> Iterator[Lot]:
+        line, day = asked.line, self.movement.effective_on
+        if line.of:
+            lots = [lot for lot in (self.position.lot(line.of),) if lot]
+            if self.movement.kind == "grant":
+                lots = [lot for lot in lots if lot.stage == "reserved"]
+            elif balance == "open" and self.movement.kind in ("ship", "reexport"):
+                lots = [lot for lot in lots if lot.stage == "licensed"] or self._licensed(asked)
+        elif balance == "open":
+            lots = self._licensed(asked) if asked.authorization else self._at(asked, "reserved")
+        else:
+            lots = self._at(asked, "shipped")
+        for lot in lots:
+            lapsed = balance == "open" and lot.last_day is not None and day > lot.last_day
+            if lot.day <= day and not lapsed and self._fits(lot, asked, balance):
+                yield lot
+
+    def _licensed(self, asked: Resolved) -> list[Lot]:
+        assert asked.authorization
+        return _pruned(self.position.lots_of(asked.authorization.authorization))
+
+    def _at(self, asked: Resolved, stage: str) -> list[Lot]:
+        line, profile = asked.line, asked.profile
+        place = (line.from_recipient or profile.recipient.party, line.from_destination or line.destination)
+        lots = _pruned(self.position.lots_at((*place, profile.base_chip)))
+        return [lot for lot in lots if lot.stage == stage]
+
+    def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
+        """Whether a lot is of the kind a line asks for: same exporter and authorization where these are stated."""
+        wanted: LotStage | None = "shipped" if balance != "open" else None
+        if (lot.stage == "shipped") != (wanted == "shipped"):
+            return False
+        if lot.unit == "chips" and lot.profile.base_chip != asked.profile.base_chip:
+            return False
+        if self.movement.kind == "transfer" and lot.profile.destination != asked.profile.destination:
+            return False
+        if self.movement.kind in ("transfer", "reexport") or lot.stage == "licensed":
+            return True
+        mine, theirs = asked.profile, lot.profile
+        if mine.exporter and theirs.exporter and mine.exporter.party != theirs.exporter.party:
+            return False
+        return not asked.authorization or theirs.authorization == asked.authorization.authorization
+
+
+def least(history: list[tuple[date, Decimal]], day: date) -> Decimal:
+    """Return the least of a running total at the end of a day and after each later change."""
+    total = sum((change for on, change in history if on <= day), ZERO)
+    least = total
+    later: dict[date, Decimal] = {}
+    for on, change in history:
+        if on > day:
+            later[on] = later.get(on, ZERO) + change
+    for on in sorted(later):
+        total += later[on]
+        least = min(least, total)
+    return least
+
+
+def less(asked: Resolved, takes: list[Take]) -> Resolved | None:
+    """Return what a line still asks for after takes, None where nothing is left."""
+    tpp = asked.tpp - sum((_asked_tpp(asked, take) for take in takes), ZERO)
+    if tpp <= 0:
+        return None
+    chips = None if asked.chips is None else int(tpp / asked.profile.tpp_per_chip)
+    return Resolved(asked.number, asked.line, asked.profile, asked.authorization, chips, tpp)
+
+
+def _asked_tpp(asked: Resolved, take: Take) -> Decimal:
+    return take.tpp if take.chips is None else take.chips * asked.profile.tpp_per_chip
+
+
+def _pruned(lots: list[Lot]) -> list[Lot]:
+    """Drop emptied lots from the front of an index, so that a long-lived one stays short."""
+    while lots and not (lots[0].open or lots[0].in_transit or lots[0].installed):
+        lots.pop(0)
+    return lots
