@@ -33,7 +33,7 @@ def fact_of(kind: str, body: dict[str, Any], seq: int) -> Fact:
     """Return a fact as the core's value, from its row."""
     if kind == "rulebook":
         until = date.fromisoformat(body["until"]) if "until" in body else None
-        return Adoption(seq, parse_bundle(body["bundle"]), date.fromisoformat(body["from"]), until)
+        return Adoption(seq, parse_bundle(body["bundle"], body["name"]), date.fromisoformat(body["from"]), until)
     if kind == "period":
         return date.fromisoformat(body["closed_until"])
     return from_body(kind, body, seq)

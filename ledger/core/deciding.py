@@ -38,7 +38,10 @@ NO_BOOK = RuleAnswer(
 
 @dataclass(slots=True)
 class Judged:
-    """What deciding found. refusal is None where the movement is posted; breaches open discrepancies."""
+    """What deciding found. refusal is None where the movement is posted; breaches open discrepancies.
+
+    rulebook: the adoption in force on the movement's day, 0 where none is. Its readings are the ones chosen.
+    """
 
     movement: Movement
     refusal: Refusal | None
@@ -49,7 +52,7 @@ class Judged:
     looked: list[Looked]
     answers: list[tuple[Resolved, RuleAnswer]]
     lines: list[Resolved] = field(default_factory=list)
-    short: bool = False
+    rulebook: int = 0
 
     @property
     def binding(self) -> Looked | None:
@@ -96,7 +99,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     breaches = [] if refusal else _breaches(case, [*found, *flagged])
     return Judged(
         movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
-        bool(plan.short),
+        _in_force(movement, position),
     )  # fmt: skip
 
 
@@ -106,7 +109,10 @@ def judge_entries(movement: Movement, entries: list[Entry], position: Position) 
     looked = _look(effects, position)
     case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
     found = list(caps_are_exceeded(case))
-    return Judged(movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [])
+    return Judged(
+        movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [],
+        rulebook=_in_force(movement, position),
+    )  # fmt: skip
 
 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
@@ -167,6 +173,11 @@ def _look(effects: list[Effect], position: Position) -> list[Looked]:
         adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
         looked.append(Looked(adoption, effect.cap, key, effect.span, standing))
     return looked
+
+
+def _in_force(movement: Movement, position: Position) -> int:
+    adoption = position.book_on(movement.effective_on)
+    return adoption.seq if adoption else 0
 
 
 def _flagging(case: Case) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def posted(judged: Judged, seq: int, kind: str = MOVEMENT_POSTED) -> bytes:
     return (
         f'{{"breaches":{_breaches(judged.breaches)},"caps":{_caps(judged.looked)},'
         f'"entries":[{",".join([_entry(entry) for entry in judged.entries])}],"lots":[{lots}],'
-        f'"profiles":[{",".join(contents)}],"record":"{kind}","rules":{_rules(judged)},"verdict":"posted"}}'
+        f'"profiles":[{",".join(contents)}],"record":"{kind}","rulebook":{judged.rulebook},"rules":{_rules(judged)},"verdict":"posted"}}'
     ).encode()
 
 
@@ -56,6 +56,7 @@ def refused(judged: Judged) -> bytes:
             "caps": json.loads(_caps(judged.looked)),
             "record": REQUEST_REFUSED,
             "refusal": _refusal(judged.refusal),
+            "rulebook": judged.rulebook,
             "rules": json.loads(_rules(judged)),
             "verdict": "refused",
         }

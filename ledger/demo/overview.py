@@ -16,11 +16,13 @@ from ledger import reference
 from ledger.core import counters
 from ledger.core.compute import last_day_of, plain
 from ledger.core.facts import Authorization
-from ledger.core.rulebook import All, Cap
+from ledger.core.rulebook import All, Cap, Limit
 from ledger.demo import record
 from ledger.reports import CapLeft, Reader, Remaining, Usage, View, remaining, usage
+from ledger.reports.remaining import BLOCKING
 from schema.queries import SQL
 
+UNLIMITED, NO_CAP = "unlimited", "no cap"
 LICENSE = "license"  # what binds a recipient's row: the quantity it was licensed
 
 
@@ -43,7 +45,7 @@ class UnderBook:
     limit: Decimal | None
     left: Decimal | None
     state: str
-    outside_window_tpp: Decimal
+    uncounted_tpp: Decimal
     rules: tuple[tuple[str, str, str], ...]
     flags: tuple[CapLeft, ...]
 
@@ -60,7 +62,7 @@ class UnderBook:
             "limit": _exact(self.limit),
             "left": _exact(self.left),
             "state": self.state,
-            "outside_window_tpp": plain(self.outside_window_tpp),
+            "uncounted_tpp": plain(self.uncounted_tpp),
             "rules": [{"asked": asked, "answer": answer, "rules": rules} for asked, answer, rules in self.rules],
             "flags": [
                 {"cap": cap.cap, "status": cap.status, "unit": cap.unit, "limit": _exact(cap.limit),
@@ -290,5 +292,70 @@ def _license(terms: Authorization, name: str, total: Usage | None, sources: Sour
     )
 
 
-# A license as a cap on what is shipped under it, so that its state is told by the one function that tells states.
-_DRAWN = Cap(name=LICENSE, law="", counts="shipped", where=All(), limit=counters.Cap.__dataclass_fields__ and None)  # type: ignore
+# A license as a cap on what is shipped under it, so that the one function that tells states tells this one too.
+_DRAWN = Cap(name=LICENSE, law="", counts="shipped", where=All(), limit=Limit())
+
+
+def _under(view: View, code: str, licenses: Sequence[Licensed]) -> UnderBook:
+    """Return how a country stands under the view's rulebook: what one more license would meet there."""
+    total = next((each for each in usage(view, "destination") if each.subject == code), Usage(code))
+    licensed_tpp = total.tpp["licensed"]
+    answers = list(_asked(view, code, licenses))
+    caps = {cap.cap: cap for _, answer in answers for cap in answer.caps if cap.subject == f"destination={code}"}
+    bound = min((cap for cap in caps.values() if cap.binds), key=_room, default=None)
+    adoption = view.adoption
+    named = adoption.book.name if adoption else ""
+    told = {
+        "rulebook": named,
+        "is_adopted": view.book is None,
+        "tier": (adoption.book.tier(code, view.on) if adoption else None) or "unknown",
+        "shipped_tpp": total.tpp["shipped"],
+        "rules": tuple((asked, _answer(answer), "+".join(answer.rules)) for asked, answer in answers),
+        "flags": tuple(cap for cap in caps.values() if not cap.binds),
+    }
+    if bound is None:
+        return UnderBook(
+            licensed_tpp=licensed_tpp, binding_cap=UNLIMITED, unit="TPP", limit=None, left=None, state=NO_CAP,
+            uncounted_tpp=Decimal(0), **told,
+        )  # fmt: skip
+    counted = bound.used + bound.doubt if bound.unit == "TPP" else licensed_tpp
+    return UnderBook(
+        licensed_tpp=counted, binding_cap=bound.cap, unit=bound.unit, limit=bound.limit, left=bound.remaining,
+        state=bound.state, uncounted_tpp=licensed_tpp - counted, **told,
+    )  # fmt: skip
+
+
+def _asked(view: View, code: str, licenses: Sequence[Licensed]) -> Iterator[tuple[str, Remaining]]:
+    """Yield what is left of one more license for each recipient there, of its chip or else of the reference chip."""
+    asked = dict.fromkeys((terms.recipient, (*terms.chips, reference.REFERENCE_CHIP)[0]) for terms, _ in licenses)
+    for recipient, chip in asked:
+        answer = remaining(view, destination=code, recipient=recipient, chip=chip, authorization=LICENSE)
+        yield f"{chip} for {recipient}", answer
+
+
+def _answer(answer: Remaining) -> str:
+    if not answer.why:
+        return "permit"
+    return answer.binding_cap if answer.binding_cap in BLOCKING else "undetermined"
+
+
+def _room(cap: CapLeft) -> Decimal:
+    return Decimal("-Infinity") if cap.remaining is None else cap.remaining
+
+
+def _listed(on: date, sources: Sources) -> Iterator[Listed]:
+    for deal in record.listed():
+        if last_day_of(deal.date) <= on:
+            yield Listed(
+                deal.deal_id, deal.date, deal.country, deal.recipient, record.said(deal), deal.status,
+                deal.parent_deal, record.confidence(deal), sources.of(deal.source),
+            )  # fmt: skip
+
+
+def _disputes(view: View) -> Iterator[Dispute]:
+    for number, kind, _, cap, subject, window, _, _, day, _, _, _, note in view.conn.execute(SQL["open_discrepancies"]):
+        yield Dispute(number, kind, subject, cap or "", window.isoformat() if window else "", day, note)
+
+
+def _exact(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)

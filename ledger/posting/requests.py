@@ -97,7 +97,9 @@ def _body(request: Request) -> dict[str, Any]:
     stated = {name: value for name, value in raw.items() if name != "bundle"}
     _, body = registrations.read(stated, registrations.ADOPTION_FIELDS, "an adoption", "name", "from")
     body["bundle"] = dict(raw["bundle"])
-    parse_bundle(body["bundle"])  # a book that cannot be read is not adopted
+    if body["name"] not in body["bundle"]:
+        raise Malformed("bundle", f"The bundle holds no book '{body['name']}'.", "Bundle the book that is adopted.")
+    parse_bundle(body["bundle"], body["name"])  # a book that cannot be read is not adopted
     return body
 
 

@@ -71,10 +71,13 @@ def bundle_of(book: Rulebook) -> dict[str, str]:
     return {book.name: book.text, **book.like}
 
 
-def parse_bundle(bundle: Mapping[str, str]) -> Rulebook:
-    """Return the first rulebook of a bundle, using nothing but the bundle. Errors: BadRulebook."""
-    (name, text), *others = bundle.items()
-    return _parsed(text, name, tuple(others))
+def parse_bundle(bundle: Mapping[str, str], name: str = "") -> Rulebook:
+    """Return a rulebook of a bundle, the first where none is named, using nothing but the bundle.
+
+    Name it where the bundle comes out of the database: JSON keeps no order there. Errors: BadRulebook.
+    """
+    name = name or next(iter(bundle))
+    return _parsed(bundle[name], name, tuple(other for other in bundle.items() if other[0] != name))
 
 
 @lru_cache(maxsize=64)
