@@ -1,8 +1,12 @@
 -- Every statement the ledger runs, by name, with a sentence each. Parameters are named; none is ever built from text.
 
 -- name: lock_head
--- The journal's end. Locking it first, in a statement of its own, gives one order to all writers and fresh reads after.
-SELECT size, frontier, recorded_at, profiles FROM head FOR UPDATE;
+-- The journal's end, locked first, and which of an organization's keys are settled, by which record, as what.
+SELECT size, frontier, recorded_at, profiles, keys, seqs, fingerprints FROM lock_head(%(asker)s, %(asked)s::text[]);
+
+-- name: post_few
+-- A few rows of each table, in one round trip.
+SELECT post_few(%(batch)s::jsonb);
 
 -- name: head
 -- The journal's end, as readers see it.
@@ -16,10 +20,6 @@ UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recor
 -- name: position_at
 -- The last record at or before a moment; nothing where there is none.
 SELECT max(seq) FROM journal WHERE recorded_at <= %(moment)s;
-
--- name: settled_keys
--- Which of an organization's keys are settled, by which record, with what fingerprint.
-SELECT key, seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = ANY(%(keys)s);
 
 -- name: record
 -- One record's bytes.
@@ -65,14 +65,14 @@ FROM lot JOIN unnest(%(seqs)s::bigint[], %(lines)s::smallint[]) AS wanted (seq, 
 -- name: lots_of
 -- Grant lots of authorizations that can still be drawn on.
 SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
-FROM lot WHERE authorization_id = ANY(%(authorizations)s) AND stage = 'licensed' AND open <> 0;
+FROM lot WHERE authorization_id = ANY(%(authorizations)s) AND stage = 'licensed' AND NOT emptied;
 
 -- name: lots_at
 -- Reservation and shipment lots at places that are not emptied.
 SELECT lot.seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
 FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[])
     AS wanted (recipient, destination, chip) USING (recipient, destination, chip)
-WHERE stage <> 'licensed' AND (open <> 0 OR in_transit <> 0 OR installed <> 0);
+WHERE stage <> 'licensed' AND NOT emptied;
 
 -- name: lapsed_lots
 -- Lots with something left that lapsed before a day.
@@ -129,10 +129,10 @@ ON CONFLICT (book, cap, subject, window_from, day) DO UPDATE SET tpp = c.tpp + e
 -- name: change_lots
 -- New balances of lots that are there already.
 UPDATE lot SET last_day = new.last_day, open = new.open, in_transit = new.in_transit, installed = new.installed,
-    changed_on = new.changed_on
+    changed_on = new.changed_on, emptied = new.emptied
 FROM unnest(%(seqs)s::bigint[], %(lines)s::smallint[], %(last_days)s::date[], %(open)s::numeric[],
-    %(in_transit)s::numeric[], %(installed)s::numeric[], %(changed_on)s::date[])
-    AS new (seq, line, last_day, open, in_transit, installed, changed_on)
+    %(in_transit)s::numeric[], %(installed)s::numeric[], %(changed_on)s::date[], %(emptied)s::boolean[])
+    AS new (seq, line, last_day, open, in_transit, installed, changed_on, emptied)
 WHERE lot.seq = new.seq AND lot.line = new.line;
 
 -- name: entry_sums
@@ -188,8 +188,8 @@ UPDATE discrepancy SET state = %(state)s, owner = coalesce(%(owner)s, owner), no
 WHERE id = %(id)s;
 
 -- name: discrepancy
--- One discrepancy's state.
-SELECT state, subject FROM discrepancy WHERE id = %(id)s;
+-- One discrepancy's state, and what it is about.
+SELECT state, subject, class, book, cap, window_from FROM discrepancy WHERE id = %(id)s;
 
 -- name: entries_at_lots_of
 -- Entries up to a record at an authorization's grant lots, with what opened them.

@@ -136,19 +136,20 @@ class Lot(SQLModel, table=True):
     """Projection: what each reserve, grant and ship line opened, and what is left of it.
 
     chip is the base chip. amount and the three balances are in `unit`: open may still be drawn, from a reservation or
-    license; in_transit and installed are of a shipment. changed_on is the last day of any of its entries.
+    license; in_transit and installed are of a shipment. changed_on is the last day of any of its entries; emptied says
+    that all three are zero.
     """
 
     __table_args__ = (
         CheckConstraint("stage IN ('reserved', 'licensed', 'shipped')", name="lot_stage_check"),
         CheckConstraint("unit IN ('chips', 'tpp')", name="lot_unit_check"),
-        Index("lot_of_authorization", "authorization_id", postgresql_where=text("stage = 'licensed' AND open <> 0")),
+        Index("lot_of_authorization", "authorization_id", postgresql_where=text("stage = 'licensed' AND NOT emptied")),
         Index(
             "lot_at_place",
             "recipient",
             "destination",
             "chip",
-            postgresql_where=text("stage <> 'licensed' AND (open <> 0 OR in_transit <> 0 OR installed <> 0)"),
+            postgresql_where=text("stage <> 'licensed' AND NOT emptied"),
         ),
     )
     seq: int = _key(BigInteger)
@@ -167,6 +168,7 @@ class Lot(SQLModel, table=True):
     in_transit: Decimal = Field(sa_type=Numeric)
     installed: Decimal = Field(sa_type=Numeric)
     changed_on: date
+    emptied: bool
 
 
 class Reversal(SQLModel, table=True):
@@ -181,7 +183,7 @@ class Entry(SQLModel, table=True):
 
     __table_args__ = (Index("entry_profile", "profile"), Index("entry_lot", "lot_seq", "lot_line"))
     seq: int = _key(BigInteger)
-    n: int = _key(SmallInteger)
+    n: int = _key(Integer)
     line: int = Field(sa_type=SmallInteger)
     stage: str = Field(sa_type=Text)
     cause: str | None = Field(default=None, sa_type=Text)

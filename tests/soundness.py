@@ -124,7 +124,9 @@ def assert_counters_follow(conn: Connection) -> None:
         )
         if any(row[5:])
     }
-    wrong = {key: (kept.get(key), fresh.get(key)) for key in kept.keys() | fresh.keys() if kept.get(key) != fresh.get(key)}
+    wrong = {
+        key: (kept.get(key), fresh.get(key)) for key in kept.keys() | fresh.keys() if kept.get(key) != fresh.get(key)
+    }
     assert wrong == {}, wrong
 
 

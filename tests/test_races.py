@@ -162,7 +162,7 @@ def test_all_or_nothing_stays_whole_among_writers_that_spend_the_same_cap(founde
 def test_rulebooks_adopted_while_others_post_have_the_counters_that_a_recompute_has(founded):
     books = [
         [[adoption("us-licensing-2026", "2025-06-01")]],
-        [[adoption("us-diffusion-2025", "2025-09-01")], [adoption("us-licensing-2026", "2025-12-01")]],
+        [[adoption("us-diffusion-2025", "2025-09-01")], [adoption("us-diffusion-2025", "2025-12-01")]],
     ]
 
     def ask(n: int) -> Batches:
@@ -175,6 +175,6 @@ def test_rulebooks_adopted_while_others_post_have_the_counters_that_a_recompute_
         answers = race(founded, [*threads, *books], processes)
         assert {receipt.verdict for receipts in answers[THREADS : THREADS + 2] for receipt in receipts} == {"posted"}
         assert recorded_keys(conn).keys() >= {f"grant {n}.0" for n in range(THREADS + PROCESSES)}
-        adopted = conn.execute("SELECT count(DISTINCT book) FROM counter_day").fetchone()[0]
-        assert adopted == 4, "a book that is not in force yet is counted all the same"
+        counted = conn.execute("SELECT count(DISTINCT book) FROM counter_day").fetchone()[0]
+        assert counted == 3, "a book that is not in force yet is counted all the same; the other has no cap on Malaysia"
         assert_sound(conn)

@@ -29,6 +29,7 @@ COMMANDS = {
     "close": "ledger.cli.settling:close",
     "check": "ledger.cli.reconcile:check",
     "rebuild": "ledger.cli.reconcile:rebuild",
+    "demo": "ledger.cli.demo:demo",
 }
 
 

@@ -26,7 +26,7 @@ def adopt(
     from ledger.core.errors import Malformed
     from ledger.posting import Request
 
-    day, end = asking.day_of(first, "from"), asking.day_of(until, "until") if until else None
+    day, end = asking.day_of(first, "--from"), asking.day_of(until, "--until") if until else None
     if end and end <= day:
         raise Malformed("until", f"--until {end} is not after --from {day}.", "Give a later day: it is excluded.")
     book = rulebooks.load(name)

@@ -56,14 +56,16 @@ Evidence = Annotated[str, typer.Option(metavar="KIND[=REF];...", help="Evidence 
 _COUNTRIES = ("destination", "exported_from", "from_destination")
 
 
-def day_of(text: str, option: str = "on") -> date:
+def day_of(text: str, option: str = "--on") -> date:
     """Return a stated day, or today (UTC) where none is stated."""
     if not text:
         return datetime.now(UTC).date()
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Malformed(option, f'--{option} "{output.clean(text[:40])}" is not a day.', "Write YYYY-MM-DD.") from None
+        raise Malformed(
+            option.strip("-"), f'{option} "{output.clean(text[:40])}" is not a day.', "Write YYYY-MM-DD."
+        ) from None
 
 
 def known_at(text: str) -> int | datetime | None:
@@ -148,11 +150,10 @@ def _coded(line: Mapping[str, str]) -> dict[str, str]:
 def stamp_of(view: View) -> str:
     """Return the sentence that every answer carries: the day, the record, and the rulebook asked."""
     stamp = view.stamp()
-    journal = f"{stamp['journal']:,} record{'s' * (stamp['journal'] != 1)}"
-    known = f"as known at record {stamp['known']:,} of {journal}" if stamp["known"] < stamp["journal"] else journal
-    under = f"under {stamp['rulebook']}" if stamp["rulebook"] else "no rulebook in force"
+    of = "the newest" if stamp["known"] == stamp["journal"] else f"of {stamp['journal']:,}"
+    under = f"under {stamp['rulebook']}" if stamp["rulebook"] else "with no rulebook in force"
     asked = ", asked by name" if view.book else ""
-    return f"On {stamp['on']}; {known}; {under}{asked}."
+    return f"On {stamp['on']}, as known at record {stamp['known']:,} ({of}), {under}{asked}."
 
 
 def figure(amount: Decimal | None, otherwise: str = "-") -> str:
@@ -165,12 +166,23 @@ def exact(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
-def marks(when_exceeded: str, status: str, confidence: str, doubt: Decimal) -> str:
-    """Return what a reader must know of a cap besides its figures: whether it is law, refuses, is confirmed."""
+def limited_to(limit: Decimal | None, unit: str, is_watched: bool) -> str:
+    """Return a cap's limit with its unit, for people."""
+    if limit is None:
+        return f"{'none' if is_watched else 'unknown'} ({unit})"
+    return f"{grouped(limit)} {unit}"
+
+
+def marks(when_exceeded: str, status: str, confidence: str, doubt: Decimal, *, is_counted: bool = True) -> str:
+    """Return what a reader must know of a cap besides its figures.
+
+    is_counted: whether all that counts against it has a number in its unit; equivalents have none in chips.
+    """
     told = [
         status,
         "flags only" if when_exceeded == "flag" else "",
         confidence if confidence != "confirmed" else "",
         f"{grouped(doubt)} in doubt" if doubt else "",
+        "" if is_counted else "equivalents: no chip count",
     ]
     return ", ".join(filter(None, told))

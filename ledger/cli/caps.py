@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ledger.cli.asking import figure, marks
+from ledger.cli.asking import figure, limited_to, marks
 from ledger.cli.tables import Column, bar, table
 
 _TIER = Column("tier", least=8)
 _COLUMNS = (
     Column("cap", least=12),
-    Column("subject", least=14),
-    Column("window", under="subject", least=11),
-    Column("used", right=True),
+    Column("subject", least=14, under="cap"),
+    Column("window", least=12, under="subject"),
+    Column("used", right=True, optional=True),
     Column("limit", right=True),
-    Column("left", right=True, optional=True),
-    Column("fill", optional=True),
-    Column("state"),
-    Column("marks", under="cap", least=11),
+    Column("left", right=True),
+    Column("fill"),
+    Column("state", under="fill"),
+    Column("marks", least=11, under="cap"),
 )
 
 
@@ -31,11 +31,12 @@ def standings_table(bodies: Iterable[Mapping[str, Any]], width: int | None, *, b
 
 def _row(body: Mapping[str, Any]) -> list[str]:
     used, limit, left = Decimal(body["used"]), _amount(body["limit"]), _amount(body["left"])
-    without = "none" if body["state"] == "watched" else "unknown"
+    is_counted = limit is None or left is not None
     return [
-        body["cap"], body["subject"], body["window"], figure(used), f"{figure(limit, without)} {body['unit']}",
-        figure(left), bar(used, limit), body["state"],
-        marks(body["when_exceeded"], body["status"], body["confidence"], Decimal(body["doubt"])),
+        body["cap"], body["subject"], body["window"], figure(used),
+        limited_to(limit, body["unit"], body["state"] == "watched"), figure(left),
+        bar(used, limit) if is_counted else "", body["state"],
+        marks(body["when_exceeded"], body["status"], body["confidence"], Decimal(body["doubt"]), is_counted=is_counted),
     ]  # fmt: skip
 
 

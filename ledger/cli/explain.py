@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli import asking, output
-from ledger.cli.asking import exact, figure, marks
+from ledger.cli.asking import exact, figure, limited_to, marks
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 from ledger.core.errors import NotFound
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("cap", least=12),
     Column("subject", least=14),
-    Column("window", under="subject", least=11),
-    Column("unit", under="subject"),
+    Column("window", under="subject", least=12),
     Column("limit", right=True),
     Column("used", right=True, optional=True),
     Column("asked", right=True),
@@ -191,9 +190,9 @@ def _row(looked: Looked) -> list[str]:
     from ledger.reports.remaining import window_text
 
     cap, standing = looked.cap, looked.standing
-    limit = figure(standing.limit, "none" if cap.limit.unlimited else "unknown")
+    limit = limited_to(standing.limit, cap.limit.unit, cap.limit.unlimited)
     return [
-        cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, limit, figure(standing.used),
+        cap.name, looked.key.subject, window_text(looked.span), limit, figure(standing.used),
         figure(standing.asked), figure(standing.left), standing.finding, standing.day.isoformat(),
         marks(cap.when_exceeded, cap.status, cap.confidence, standing.doubt),
     ]  # fmt: skip

@@ -18,12 +18,12 @@ _COLUMNS = (
     Column("record", right=True),
     Column("recorded", optional=True),
     Column("day"),
-    Column("kind", least=10),
+    Column("kind", least=12),
     Column("by", optional=True, least=8),
     Column("stage", under="kind"),
     Column("chips", right=True),
     Column("TPP", right=True),
-    Column("what", least=20),
+    Column("what", below=True),
 )
 
 

@@ -80,8 +80,8 @@ def failed(error: Exception) -> int:
         return INTERRUPTED
     psycopg = sys.modules.get("psycopg")
     if psycopg and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        reason = str(error).strip() or "the connection is gone"
-        complain(f"The database does not answer: {reason} What was answered is kept; when it runs again, do the same.")
+        reason = str(error).strip().rstrip(".") or "the connection is gone"
+        complain(f"The database failed: {reason}. What was answered is kept; when it runs again, do the same.")
         return UNUSABLE
     return _defect(error)
 

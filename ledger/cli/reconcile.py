@@ -54,7 +54,7 @@ def check(as_json: asking.AsJson = False) -> None:
 
     with asking.connected() as conn:
         report = reconcile.check(conn)
-    _tell(report, as_json, "Nothing was changed. `capledger rebuild` makes all of it anew from the journal.")
+    _tell(report, as_json, "Nothing was changed. `capledger rebuild` makes everything anew from the journal.")
 
 
 def rebuild(as_json: asking.AsJson = False) -> None:
@@ -66,8 +66,8 @@ def rebuild(as_json: asking.AsJson = False) -> None:
 
     with asking.connected() as conn:
         report = reconcile.rebuild(conn)
-    differed = "The journal is not intact, so nothing was rebuilt." if report.faults else "Rebuilt: now it does not."
-    _tell(report, as_json, differed)
+    mended = "Rebuilt: everything is now as the journal says."
+    _tell(report, as_json, "The journal is not intact, so nothing was rebuilt." if report.faults else mended)
 
 
 def _say_run(run: Run, width: int | None) -> None:
@@ -142,11 +142,12 @@ def _say_differences(counters: Mapping[str, Any], width: int | None) -> None:
         say_lines(table(columns, rows, width))
 
 
-def _tell(report: CheckReport, as_json: bool, differed: str) -> None:
+def _tell(report: CheckReport, as_json: bool, what_now: str) -> None:
+    """Tell what a check found, and where it found something, what now."""
     if as_json:
         output.say_json(_body(report))
     else:
-        _say_check(report, differed, screen_width())
+        _say_check(report, what_now, screen_width())
     if not report.is_sound:
         raise typer.Exit(output.SAYS_NO)
 
@@ -166,13 +167,13 @@ def _body(report: CheckReport) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _say_check(report: CheckReport, differed: str, width: int | None) -> None:
+def _say_check(report: CheckReport, what_now: str, width: int | None) -> None:
     records = _several(report.records, "record")
     if report.is_sound:
         rows = f"{_several(sum(report.rows.values()), 'row')} in {len(report.rows)} tables"
         say_lines(fold(f"Sound: {records}, each as it was sealed; {rows}, each as the journal says.", width))
     else:
-        say_lines(fold(f"Not sound: {records} read.", width))
+        say_lines(fold(f"Not sound: of {records}, or of what is kept of them, something differs.", width))
     for fault in report.faults:
         say_lines(fold(f"- journal: {fault}", width, "  "))
     for each in report.differences:
@@ -181,7 +182,7 @@ def _say_check(report: CheckReport, differed: str, width: int | None) -> None:
             for row in rows_quoted:
                 say_lines(fold(f"  {what}: {row}", width, "    "))
     if not report.is_sound:
-        say_lines(fold(differed, width))
+        say_lines(fold(what_now, width))
     say_lines([f"Root {report.root}"])
 
 

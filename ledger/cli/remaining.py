@@ -6,17 +6,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ledger.cli import asking, output
-from ledger.cli.asking import exact, figure, marks
+from ledger.cli.asking import exact, figure, limited_to, marks
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 
 if TYPE_CHECKING:
     from ledger.reports import CapLeft, Remaining
 
+LICENSE = "license"  # asks about a grant
 _COLUMNS = (
     Column("cap", least=12),
     Column("subject", least=14),
     Column("window", under="subject", least=11),
-    Column("unit"),
     Column("limit", right=True),
     Column("used", right=True, optional=True),
     Column("left", right=True),
@@ -57,7 +57,9 @@ def remaining(
         "exported_from": exported_from, "end_use": end_use, "eccn": eccn, "facility": facility, "lab": lab,
         "activity": activity, "evidence": evidence,
     }  # fmt: skip
-    movement, _ = asking.movement_of("ship", asking.day_of(on), {"exporter": exporter}, line)
+    # Read as a shipment's line is; the word `license` is none that a shipment may name.
+    read = line | {"authorization": "" if authorization == LICENSE else authorization}
+    movement, _ = asking.movement_of("ship", asking.day_of(on), {"exporter": exporter}, read)
     asked = movement.lines[0]
     stated: dict[str, Any] = {name: value for name in line if name not in _NAMED and (value := getattr(asked, name))}
     with asking.viewing(on, known, rulebook) as view:
@@ -65,7 +67,7 @@ def remaining(
 
         left = reports.remaining(
             view, destination=asked.destination, recipient=asked.recipient, chip=asked.chip,
-            authorization=asked.authorization, exporter=movement.exporter, **stated,
+            authorization=authorization, exporter=movement.exporter, **stated,
         )  # fmt: skip
         if as_json:
             output.say_json({**view.stamp(), **_body(left)})
@@ -149,23 +151,20 @@ def _binding(left: Remaining) -> str:
 
 
 def _details(left: Remaining) -> list[str]:
-    open_tpp = f"Open under the authorization: {left.open_chips:,} chips ({figure(left.open_tpp)} TPP)."
-    rules = f"Rule: {', '.join(left.rules)}{f' (review: {left.review})' if left.review else ''}."
-    return [
-        *([left.remedy] if left.remedy else []),
-        *([open_tpp] if left.open_chips is not None else []),
-        *([f"{figure(_equivalents(left.remaining_tpp))} H100 equivalents: shown, never counted."]
-          if left.remaining_tpp else []),
-        *([rules] if left.rules else []),
-    ]  # fmt: skip
+    details = [left.remedy]
+    if left.open_chips is not None and left.binding_cap != "authorization":
+        details.append(f"Open under the authorization: {left.open_chips:,} chips ({figure(left.open_tpp)} TPP).")
+    if left.remaining_tpp:
+        details.append(f"{figure(_equivalents(left.remaining_tpp))} H100 equivalents: shown, never counted.")
+    if left.rules and not left.why:
+        details.append(f"Rule: {', '.join(left.rules)}{f' (review: {left.review})' if left.review else ''}.")
+    return [detail for detail in details if detail]
 
 
 def _row(cap: CapLeft) -> list[str]:
+    is_counted = cap.limit is None or cap.remaining is not None
     return [
-        cap.cap, cap.subject, cap.window, cap.unit, figure(cap.limit, _no_limit(cap)), figure(cap.used),
-        figure(cap.remaining), cap.state, marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt),
+        cap.cap, cap.subject, cap.window, limited_to(cap.limit, cap.unit, cap.state == "watched"), figure(cap.used),
+        figure(cap.remaining), cap.state,
+        marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt, is_counted=is_counted),
     ]  # fmt: skip
-
-
-def _no_limit(cap: CapLeft) -> str:
-    return "none" if cap.state == "watched" else "unknown"

@@ -14,17 +14,17 @@ from ledger.core.compute import grouped
 if TYPE_CHECKING:
     from ledger.reports import Discrepancy
 
-_CHANGES = ("explained", "resolved", "reopened")
 _COLUMNS = (
     Column("id", right=True),
     Column("class", least=12),
     Column("subject", least=14),
-    Column("cap", under="class", least=12),
+    Column("cap or rule", under="subject", least=12),
     Column("amount", right=True),
     Column("day"),
     Column("age in days", right=True, optional=True),
-    Column("owner", under="state", least=8),
     Column("state"),
+    Column("owner", under="state", least=8),
+    Column("note", below=True),
 )
 
 
@@ -32,7 +32,7 @@ def discrepancies(
     every: Annotated[bool, typer.Option("--all", help="Those that are resolved, too.")] = False,
     as_json: asking.AsJson = False,
 ) -> None:
-    """List what does not reconcile or broke a rule: amount, age, owner and state; then what is said of each."""
+    """List what does not reconcile or broke a rule: amount, age, owner, state and what is said of it."""
     from ledger import reports
 
     with asking.viewing("", "", "") as view:
@@ -45,8 +45,7 @@ def discrepancies(
     count = f"{len(found):,} {kind}discrepanc{'y' if len(found) == 1 else 'ies'}"
     say_lines(fold(f"{count} at record {journal:,}.", width))
     if found:
-        say_lines([""], table(_COLUMNS, [_row(each, now) for each in found], width), [""])
-        say_lines(*(fold(f"{each.id}: {each.note}", width, "    ") for each in found))
+        say_lines([""], table(_COLUMNS, [_row(each, now) for each in found], width))
 
 
 def settle(
@@ -86,6 +85,6 @@ def _row(each: Discrepancy, now: datetime) -> list[str]:
     amount = f"{grouped(Decimal(each.amount))} {each.unit}".rstrip() if each.amount else ""
     days = f"{(now - each.opened_at).days:,}"
     return [
-        str(each.id), each.class_, each.subject, each.cap, amount, each.effective_on.isoformat(), days, each.owner,
-        each.state,
+        str(each.id), each.class_, each.subject, each.cap, amount, each.effective_on.isoformat(), days, each.state,
+        each.owner, each.note,
     ]  # fmt: skip

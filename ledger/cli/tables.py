@@ -9,29 +9,32 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import zip_longest
 
 from ledger.cli import output
 
 GAP = "  "
+_INDENT = "    "
 BAR_WIDTH = 10
 NARROWEST = 30  # a terminal narrower than this is taken for one this wide
-_PIECES = re.compile(r"[^ \-=,/;:_.+]*[ \-=,/;:_.+]*")
+_PIECES = re.compile(r".*?(?:[ /;]+|[-=,:_.+]+(?!\d)|$)")  # a text may be broken after each; dates and figures stay
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. Where the terminal is too narrow it gives way in this order, and figures stay whole.
+    """One column. Where the terminal is too narrow columns give way in this order, and figures stay whole.
 
-    under: the title of the column under whose text it may stand. least: how far its text may be folded, 0 for never.
-    optional: whether it may be left out, which is then said.
+    below: whether its text may stand below the row. least: how far its text may be folded, 0 for never. under: the
+    title of the column under whose text it may stand. optional: whether it may be left out, which is then said.
     """
 
     title: str
     right: bool = False
-    under: str = ""
+    below: bool = False
     least: int = 0
+    under: str = ""
     optional: bool = False
 
 
@@ -48,24 +51,23 @@ def screen_width() -> int | None:
 
 def table(columns: Sequence[Column], rows: Iterable[Row], width: int | None) -> list[str]:
     """Return a table's lines, none of them wider than `width` where that can be. Rows have a cell for each column."""
-    cells: list[list[Cell]] = [[(output.clean(text),) for text in row] for row in rows]
-    shown = list(columns)
-    left_out: list[str] = []
-    if width is None or _width(_natural(shown, cells)) <= width:
-        return list(_grid(shown, cells, _natural(shown, cells)))
-    whole, whole_cells = shown, cells
-    while True:
-        widths = _fitted(shown, _natural(shown, cells), width)
-        if widths is not None:
-            lines = list(_grid(shown, cells, widths))
-            return [*lines, *fold(f"Not shown here: {', '.join(left_out)}.", width)] if left_out else lines
-        if (at := next((n for n, column in enumerate(shown) if column.under), None)) is not None:
+    whole: list[list[Cell]] = [[(output.clean(text),) for text in row] for row in rows]
+    if width is None or _width(_natural(columns, whole)) <= width:
+        return list(_grid(columns, whole, _natural(columns, whole)))
+    shown, cells, below, left_out = list(columns), whole, [""] * len(whole), list[str]()
+    while (widths := _fitted(shown, _natural(shown, cells), width)) is None:
+        if (at := _last(column.below for column in shown)) is not None:
+            below = [row[at][0] for row in cells]
+            shown, cells = _without(shown, cells, at)
+        elif (at := _last(bool(column.under) for column in shown)) is not None:
             shown, cells = _folded_under(shown, cells, at)
-        elif (at := next((n for n in reversed(range(len(shown))) if shown[n].optional), None)) is not None:
+        elif (at := _last(column.optional for column in shown)) is not None:
             left_out.insert(0, shown[at].title)
             shown, cells = _without(shown, cells, at)
         else:
-            return list(_listed(whole, whole_cells, width))
+            return list(_listed(columns, whole, width))
+    lines = list(_grid(shown, cells, widths, below, width))
+    return [*lines, *fold(f"Not shown here: {', '.join(left_out)}.", width)] if left_out else lines
 
 
 def fold(text: str, width: int | None, indent: str = "") -> list[str]:
@@ -145,10 +147,9 @@ def _folded_under(
     merged = []
     for row in rows:
         cells = list(row)
-        cells[above] = (*row[above], *(line for line in row[at] if line))
+        cells[above] = tuple(line for line in (*row[above], *row[at]) if line) or ("",)
         merged.append(cells)
-    shown = [replace(column, under="") if n == above else column for n, column in enumerate(columns)]
-    return _without(shown, merged, at)
+    return _without(columns, merged, at)
 
 
 def _without(
@@ -157,16 +158,31 @@ def _without(
     return [*columns[:at], *columns[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
 
 
-def _grid(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], widths: Sequence[int]) -> Iterator[str]:
-    titles: list[Cell] = [(column.title,) for column in columns]
-    rule: list[Cell] = [("-" * width,) for width in widths]
-    for row in (titles, rule, *rows):
-        cells = [[part for line in cell for part in _wrapped(line, widths[n])] for n, cell in enumerate(row)]
-        for n in range(max(map(len, cells))):
-            parts = [cell[n] if n < len(cell) else "" for cell in cells]
-            yield GAP.join(
-                _padded(part, width, column.right) for part, width, column in zip(parts, widths, columns, strict=True)
-            ).rstrip()
+def _last(truths: Iterable[bool]) -> int | None:
+    """Return the place of the last that is true."""
+    return max((n for n, truth in enumerate(truths) if truth), default=None)
+
+
+def _grid(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], widths: Sequence[int], below: Sequence[str] = (),
+    width: int = 0,
+) -> Iterator[str]:  # fmt: skip
+    """Yield a titled table, each row with what stands below it."""
+    yield from _lines(columns, [(column.title,) for column in columns], widths)
+    yield GAP.join("-" * width for width in widths)
+    for n, row in enumerate(rows):
+        yield from _lines(columns, row, widths)
+        if below and below[n]:
+            yield from (_INDENT + line for line in _wrapped(below[n], width - len(_INDENT)))
+
+
+def _lines(columns: Sequence[Column], row: Sequence[Cell], widths: Sequence[int]) -> Iterator[str]:
+    cells = [[part for line in cell for part in _wrapped(line, widths[n])] for n, cell in enumerate(row)]
+    for parts in zip_longest(*cells, fillvalue=""):
+        padded = (
+            _padded(part, width, column.right) for part, width, column in zip(parts, widths, columns, strict=True)
+        )
+        yield GAP.join(padded).rstrip()
 
 
 def _listed(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int) -> Iterator[str]:

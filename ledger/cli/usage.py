@@ -62,7 +62,10 @@ def usage(
     if kept:
         say_lines([""], standings_table([cap.body() for cap in kept], width, by_tier=by == "tier"))
     else:
-        say_lines([""], fold(f"No cap that is kept by {by} is in use. --caps lists every cap that is.", width))
+        none = (
+            "No cap is in use." if caps else f"No cap that is kept by {by} alone is in use. --caps lists all that are."
+        )
+        say_lines([""], fold(none, width))
 
 
 def _is_kept_for(subject: str, by: str) -> bool:

@@ -39,7 +39,7 @@ class Standing:
 class Counter:
     """Daily changes of one counter. Exact from day `exact_from` on; `base` is the sum of all days before."""
 
-    __slots__ = ("_cursor", "_peak", "_used", "base", "days", "deltas", "exact_from")
+    __slots__ = ("_cursor", "_peak", "_used", "base", "days", "deltas", "exact_from", "has_unstated")
 
     def __init__(self, base: Amount = NOTHING, deltas: Iterable[tuple[date, Amount]] = (), exact_from: date = date.min):
         self.base, self.exact_from = base, exact_from
@@ -47,9 +47,11 @@ class Counter:
         self.days = sorted(self.deltas)
         self._cursor, self._used = 0, base  # the sum of `base` and the first `_cursor` days
         self._peak: Decimal | None = None  # at least the highest TPP or chips ever used; None: not known
+        self.has_unstated = bool(base.unstated_tpp) or any(amount.unstated_tpp for amount in self.deltas.values())
 
     def add(self, day: date, amount: Amount) -> None:
         """Add a change on a day that is not before `exact_from`."""
+        self.has_unstated = self.has_unstated or bool(amount.unstated_tpp)
         if day in self.deltas:
             self.deltas[day] = self.deltas[day].plus(amount)
         else:
@@ -97,7 +99,8 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
         changes: net amounts by day, in the cap's counter.
         spans: the days on which this cap is asked: its window, where its book is in force.
 
-    A day counts only where the changes, taken together, raise the counter on it: what raises nothing passes.
+    A day counts only where the changes, taken together, raise the counter on it: what raises nothing passes. A limit
+    that is not determined yet refuses what is dated then; it is no reason to refuse what comes before.
     """
     first = min(changes)
     unit = cap.limit.unit
@@ -112,9 +115,8 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
         if fast and start == first and not cap.limit.unlimited:
             limit = _lowest(cap, first, span)
             if limit is not None and _sure(asked_first, unit) and counter.peak() + _size(asked_first) <= limit:
-                before = counter.used(first)
-                if unit == "TPP" or not before.unstated_tpp:
-                    shown = shown or _stand(cap, first, before, asked_first)
+                if unit == "TPP" or not counter.has_unstated:
+                    shown = shown or _stand(cap, first, counter.used(first), asked_first)
                     continue
             counter.settle()  # the bound only ever grew: compute it anew before it is asked again
         for day, used, asked in _days(counter, cap, changes, start, span.until):
@@ -123,7 +125,7 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
                 shown = standing
             if standing.finding == "exceeded":
                 return standing
-            if standing.finding == "undetermined" and verdict is None:
+            if standing.finding == "undetermined" and verdict is None and (standing.limit is not None or day == first):
                 verdict = standing
     if verdict:
         return verdict

@@ -138,7 +138,7 @@ def _plan(
     """Return the plan, and whether it restores what an earlier movement did (which is always a request)."""
     if movement.kind != "reverse":
         return (Plan(), False) if missing else (Planner(movement, position, seq).run(lines), False)
-    entries = position.source.entries_of(movement.reverses)
+    entries = position.entries_of(movement.reverses)
     if entries is None or position.reversed_by(movement.reverses):
         missing.append(Missing("unknown_movement", "reverses", _why_not(movement, position)))
         return Plan(), True

@@ -46,9 +46,19 @@ class Lot:
     changed_on: date = date.min
 
     @property
+    def emptied(self) -> bool:
+        """Whether nothing is left to draw on."""
+        return not (self.open or self.in_transit or self.installed)
+
+    @property
     def place(self) -> Place:
         """Where its chips are, or are to go."""
         return self.profile.recipient.party, self.profile.destination, self.profile.base_chip
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left of it, and nothing overdrawn: then only its number finds it."""
+        return not (self.open or self.in_transit or self.installed)
 
     def apply(self, entry: Entry) -> None:
         """Take in one entry at this lot."""
@@ -103,6 +113,7 @@ class Pending:
     opened: dict[str | Place, list[Lot]] = field(default_factory=dict)
     installed: dict[LotRef, list[tuple[date, Decimal]]] = field(default_factory=dict)
     granted: dict[str, Amount] = field(default_factory=dict)
+    entries: dict[int, list[Entry]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -188,21 +199,26 @@ class Position:
             self.granted[authorization] = self.source.granted(authorization).plus(pending)
         return self.granted[authorization]
 
+    def entries_of(self, record: int) -> list[Entry] | None:
+        """Return the entries of a record, None where it is not a movement."""
+        return self.pending.entries.get(record) or self.source.entries_of(record)
+
     def reversed_by(self, record: int) -> int | None:
         """Return the record that reverses a record, if any."""
         return self.reversals.get(record) or self.source.reversed_by(record)
 
-    def apply(
-        self, entries: Iterable[Entry], opened: Iterable[Lot], effects: Iterable[Effect], *, restored: bool = False
-    ) -> None:
-        """Take in a posted movement. `restored` where it may give back to lots that were emptied before."""
+    def apply(self, record: int, entries: list[Entry], opened: Iterable[Lot], effects: Iterable[Effect]) -> None:
+        """Take in a movement that was posted as a record."""
         pending = self.pending
+        pending.entries[record] = entries
         for lot in opened:
             self.lots[lot.ref] = lot
             pending.opened.setdefault(_index_key(lot), []).append(lot)
             self._index(lot)
         for entry in entries:
             lot = self.lots[entry.lot]
+            if lot.ref[0] != record and lot.is_empty:
+                self._index_again(lot)
             lot.apply(entry)
             pending.changed[lot.ref] = lot
             if entry.stage == "installed":
@@ -213,8 +229,6 @@ class Position:
                 pending.granted[name] = pending.granted.get(name, NOTHING).plus(amount_granted)
                 if name in self.granted:
                     self.granted[name] = self.granted[name].plus(amount_granted)
-            if restored and not any(lot is each for each in self._indexed(lot) or ()):
-                self._index(lot)
         for key, _, _, day, amount_used in effects:
             days = pending.counters.setdefault(key, {})
             known = days.get(day)
@@ -251,6 +265,12 @@ class Position:
         if lot.stage == "licensed":
             return self.by_authorization.get(lot.profile.authorization)
         return self.by_place.get(lot.place)
+
+    def _index_again(self, lot: Lot) -> None:
+        """Find a lot by its place again that was emptied, and is about to change."""
+        if not any(lot is each for each in self._indexed(lot) or ()):
+            self.pending.opened.setdefault(_index_key(lot), []).append(lot)
+            self._index(lot)
 
     def _index(self, lot: Lot) -> None:
         lots = self._indexed(lot)

@@ -7,6 +7,7 @@ authorization of undetermined size, which grants nothing. The rest of the list n
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -27,10 +28,12 @@ def write(folder: Path) -> None:
     """Write the four files into a folder, in which they are posted in the order of FILES. The same every time."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in zip(FILES, (parties(), ratings(), authorizations(), movements()), strict=True):
-        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+        unfinished = folder / f".{name}.{os.getpid()}"
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+        unfinished.replace(folder / name)  # whoever reads the file meanwhile has one whole
 
 
 def parties() -> Sequence[Row]:
@@ -148,7 +151,7 @@ def unit(deal: Deal) -> str:
 
 def confidence(deal: Deal) -> str:
     """Return the weakest of the marks that a deal rests on: its own, its recipient's, its chip's."""
-    return UNCONFIRMED if _doubts(deal) else CONFIRMED
+    return UNCONFIRMED if doubts(deal) else CONFIRMED
 
 
 def said(deal: Deal) -> str:
@@ -172,10 +175,11 @@ def _described(deal: Deal) -> Party:
     )
 
 
-def _doubts(deal: Deal) -> list[str]:
-    party = recipient(deal)
+def doubts(deal: Deal) -> list[str]:
+    """Return what of a deal is not confirmed: itself, its recipient, its chip's rating."""
+    party = recipient(deal) if deal.party_id or deal.counts != LISTED else None
     doubts = ["the deal"] if deal.confidence != CONFIRMED else []
-    doubts += [f"the recipient, {party.note}"] if party.confidence != CONFIRMED else []
+    doubts += [f"the recipient, {party.note}"] if party and party.confidence != CONFIRMED else []
     doubts += ["the chip's rating"] if deal.chip_id and reference.chip(deal.chip_id).confidence != CONFIRMED else []
     return doubts
 
@@ -188,7 +192,7 @@ def _note(deal: Deal) -> str:
         "period": deal.period,
         "operator or exporter": deal.operator_or_exporter,
         "note": deal.note,
-        "unconfirmed": "; ".join(_doubts(deal)),
+        "unconfirmed": "; ".join(doubts(deal)),
     }
     return _joined(f"{label}: {text}" for label, text in told.items() if text)
 

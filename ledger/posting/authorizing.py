@@ -40,12 +40,15 @@ def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
     if registered.record_kind in ("authorization.revoked", "authorization.surrendered"):
         entries = [entry for lot in lots for entry in release_of(lot, lot.open, after.state_from)]
         kind = "release"
-    elif registered.record_kind == "authorization.amended" and after.last_day != before.last_day:
-        entries = [entry for lot in lots for entry in _redate(lot, after.last_day, after.state_from)]
-        kind = "redate"
-    elif registered.record_kind == "authorization.amended" and after.quantity != before.quantity:
-        entries = _reduce(lots, after, position)
-        kind = "release"
+    elif registered.record_kind == "authorization.amended":
+        entries = (
+            _reduce(lots, after, position) if (after.quantity, after.unit) != (before.quantity, before.unit) else []
+        )
+        kind = "release" if entries else "redate"
+        if after.last_day != before.last_day:
+            released = {entry.lot: entry for entry in entries if entry.stage == "open"}
+            for lot in lots:
+                entries += _redate(lot, released.get(lot.ref), after.last_day, after.state_from)
     else:
         return None
     if not entries:
@@ -54,7 +57,8 @@ def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
     body = {
         "effective_on": after.state_from.isoformat(),
         "lines": [
-            {"authorization": after.authorization, "of": f"{entry.lot[0]}.{entry.lot[1]}"} for entry in entries[::2]
+            {"authorization": after.authorization, "of": f"{record}.{line}"}
+            for record, line in dict.fromkeys(entry.lot for entry in entries)
         ],
         "movement": kind,
         "note": f"follows from {registered.record_kind}",
@@ -77,11 +81,14 @@ def _minus(lot: Lot, stage: Any, cause: str, day: date, chips: int | None, tpp: 
     return Entry(lot.ref[1], stage, cause, lot.ref, lot.profile, lot.day, day, lot.last_day, minus, -tpp)
 
 
-def _redate(lot: Lot, last_day: date | None, day: date) -> list[Entry]:
-    out = _minus(lot, "open", "", max(day, lot.day), *_open_of(lot))
-    chips = None if out.chips is None else -out.chips
-    back = Entry(lot.ref[1], "open", "", lot.ref, lot.profile, lot.day, out.day, last_day, chips, -out.tpp)
-    return [out, back]
+def _redate(lot: Lot, released: Entry | None, last_day: date | None, day: date) -> list[Entry]:
+    """Return the entries that let what is open, less what is released at once, lapse after another last day."""
+    chips, tpp = _open_of(lot)
+    if released:
+        chips, tpp = None if chips is None else chips + (released.chips or 0), tpp + released.tpp
+    out = _minus(lot, "open", "", max(day, lot.day), chips, tpp)
+    back = Entry(lot.ref[1], "open", "", lot.ref, lot.profile, lot.day, out.day, last_day, chips, tpp)
+    return [out, back] if tpp else []
 
 
 def _open_of(lot: Lot) -> tuple[int | None, Decimal]:

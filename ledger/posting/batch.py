@@ -55,7 +55,7 @@ class Batch:
     facts: list[tuple[int, str, str, date | None, Jsonb]] = field(default_factory=list)
     made: list[tuple[int, Effects]] = field(default_factory=list)
     reversals: list[tuple[int, int]] = field(default_factory=list)
-    discrepancies: list[tuple[Any, ...]] = field(default_factory=list)
+    discrepancies: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     runs: list[tuple[Any, ...]] = field(default_factory=list)
     counters: dict[Key, dict[date, Amount]] = field(default_factory=dict)  # of a book adopted in this batch
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -71,9 +71,7 @@ class Batch:
         self.drafts.append((Draft(kind, actor, key, "", payload, judgment), party))
         return self.size + len(self.drafts)
 
-    def open_discrepancy(
-        self, breach: Refusal, *, actor: str, day: date, at: datetime, owner: str, by: int | None
-    ) -> int:
+    def open_discrepancy(self, breach: Refusal, *, actor: str, day: date, owner: str, by: int | None) -> int:
         """Add a record that opens a discrepancy, caused by record `by`, and its row; return its number."""
         body: dict[str, Any] = {
             "amount": breach.amount, "book": breach.book, "cap": breach.cap, "class": breach.code,
@@ -86,7 +84,7 @@ class Batch:
         payload = records.payload_of("discrepancy", actor, None, "observation", body)
         judgment = records.canonical({"record": "discrepancy.opened", "verdict": "posted"})
         seq = self.add("discrepancy.opened", actor, None, LEDGER, payload, judgment)
-        self.discrepancies.append(discrepancy_row(seq, body, at))
+        self.discrepancies.append((seq, body))
         return seq
 
 
@@ -130,15 +128,21 @@ def write(
             for n, entry in enumerate(effects.entries, 1)
         ]
     rows["request_key"], rows["fact"], rows["reversal"] = list(batch.keys), list(batch.facts), list(batch.reversals)
-    rows["discrepancy"], rows["reconciliation"] = list(batch.discrepancies), list(batch.runs)
-    writing.add_rows(conn, rows)
-    writing.change_lots(conn, [lot for ref, lot in position.pending.changed.items() if ref not in own])
-    writing.add_to_counters(conn, {**position.pending.counters, **batch.counters})
-    for change in batch.closed:
+    rows["discrepancy"] = [discrepancy_row(seq, body, at) for seq, body in batch.discrepancies]
+    rows["reconciliation"] = list(batch.runs)
+    for change in batch.closed:  # first: what is resolved may be disputed anew in the same commit
         conn.execute(SQL["change_discrepancy"], change)
-    writing.move_scopes(conn, {party: scopes.sizes[party] for party in scopes.touched})
+    writing.write(
+        conn,
+        writing.Rows(
+            rows,
+            [lot for ref, lot in position.pending.changed.items() if ref not in own],
+            {**position.pending.counters, **batch.counters},
+            {party: scopes.sizes[party] for party in scopes.touched},
+            (frontier, at, profiles),
+        ),
+    )
     scopes.touched.clear()
-    writing.move_head(conn, frontier, at, profiles)
     return profiles
 
 

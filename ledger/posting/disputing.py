@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ledger.core import judgments, records
 from ledger.core.refusals import OPERATOR, Refusal
 from ledger.posting.batch import LEDGER, Batch
@@ -21,6 +23,16 @@ class Disputed:
             for _, class_, book, cap, subject, window, *_ in conn.execute(SQL["open_discrepancies"])
         }
 
+    def settle(self, identity: tuple[str, str, str, str, str], change: str) -> bool:
+        """Take in a change of a discrepancy; return False where it would be reopened beside one that is open."""
+        if change == "reopened" and identity in self._known:
+            return False
+        if change == "resolved":
+            self._known.discard(identity)
+        else:
+            self._known.add(identity)
+        return True
+
     def is_new(self, breach: Refusal) -> bool:
         """Return whether a breach is not disputed yet; from now on it is."""
         identity = (breach.code, breach.book, breach.cap, breach.subject, breach.window)
@@ -30,17 +42,26 @@ class Disputed:
         return True
 
 
-def settle(conn: Connection, asked: Asked, batch: Batch, actor: str, payload: bytes) -> tuple[int, Refusal | None]:
+def settle(
+    conn: Connection, asked: Asked, batch: Batch, disputed: Disputed, actor: str, payload: bytes
+) -> tuple[int, Refusal | None]:
     """Explain, resolve or reopen a discrepancy by a record; return its number, and why it was refused."""
     number, change = int(asked.body["id"]), asked.body["change"]
     row = conn.execute(SQL["discrepancy"], {"id": number}).fetchone()
+    state = next((each["state"] for each in reversed(batch.closed) if each["id"] == number), row[0] if row else "")
     refusal = None
     if actor != OPERATOR:
         refusal = Refusal("forbidden", f"{actor} may not settle a discrepancy: only the operator may.", "Ask them.")
     elif row is None:
         refusal = Refusal("unknown_movement", f"There is no discrepancy {number}.", "Look at the open ones first.")
-    elif (row[0] == "resolved") != (change == "reopened"):
-        refusal = Refusal("exceeds_authorization", f"Discrepancy {number} is {row[0]}: it cannot be {change}.", "")
+    elif (state == "resolved") != (change == "reopened"):
+        refusal = Refusal("exceeds_authorization", f"Discrepancy {number} is {state}: it cannot be {change}.",
+                          "Look at its history first.")  # fmt: skip
+    elif not disputed.settle(_identity(row), change):
+        refusal = Refusal(
+            "exceeds_authorization", f"What discrepancy {number} is about is disputed again already.",
+            "Settle the one that is open.",
+        )  # fmt: skip
     if refusal:
         key = asked.request.key
         return batch.add("request.refused", actor, key, LEDGER, payload, judgments.refused_for(refusal)), refusal
@@ -57,3 +78,8 @@ def settle(conn: Connection, asked: Asked, batch: Batch, actor: str, payload: by
         }
     )
     return seq, None
+
+
+def _identity(row: tuple[Any, ...]) -> tuple[str, str, str, str, str]:
+    _, subject, class_, book, cap, window = row
+    return class_, book or "", cap or "", subject, window.isoformat() if window else ""

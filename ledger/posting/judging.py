@@ -13,6 +13,7 @@ from ledger.core import judgments, records
 from ledger.core.deciding import Judged, judge
 from ledger.core.judgments import Effects
 from ledger.core.knowledge import Adoption
+from ledger.core.movements import Movement
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
 from ledger.posting import authorizing, disputing
@@ -72,17 +73,36 @@ class Judging:
     def _judge(self, asked: Asked) -> tuple[int, Refusal | None]:
         """Judge one request and add what comes of it to the batch; return its number, and why it was refused."""
         if asked.movement:
+            if self.actor != OPERATOR and (refusal := self._may_not_reverse(asked.movement)):
+                return self._refuse(asked, refusal), refusal
             judged = judge(
                 asked.movement, observed=asked.voice == "observation", asker=self.actor, position=self.memory.position,
                 seq=self.batch.next_seq,
             )  # fmt: skip
             return self._post_movement(asked, judged), judged.refusal
         if asked.kind == "discrepancy":
-            return disputing.settle(self.memory.conn, asked, self.batch, self.actor, self._payload(asked))
+            return disputing.settle(
+                self.memory.conn, asked, self.batch, self.memory.disputed, self.actor, self._payload(asked)
+            )
         registered = register(asked, self.actor, self.memory.knowledge)
         if isinstance(registered, Refusal):
             return self._refuse(asked, registered), registered
         return self._record(asked, registered)
+
+    def _may_not_reverse(self, movement: Movement) -> Refusal | None:
+        """A party reverses only what it posted itself."""
+        if movement.kind != "reverse":
+            return None
+        number, batch = movement.reverses, self.batch
+        if batch.size < number < batch.next_seq:
+            own = batch.drafts[number - batch.size - 1][0].actor
+        else:
+            row = self.memory.conn.execute(SQL["record"], {"seq": number}).fetchone()
+            own = row[1] if row else self.actor  # what is not there is not known, to anyone
+        if own == self.actor:
+            return None
+        return Refusal("forbidden", f"{self.actor} may not reverse record {number}, which another posted.",
+                       "Ask the operator.")  # fmt: skip
 
     def _post_movement(self, asked: Asked, judged: Judged) -> int:
         movement = judged.movement
@@ -111,14 +131,13 @@ class Judging:
 
     def _take_in(self, seq: int, judged: Judged) -> None:
         self.batch.made.append((seq, Effects(judged.opened, judged.entries)))
-        restored = judged.movement.kind == "reverse"
-        self.memory.position.apply(judged.entries, judged.opened, judged.effects, restored=restored)
+        self.memory.position.apply(seq, judged.entries, judged.opened, judged.effects)
 
     def dispute(self, breaches: Iterable[Refusal], day: date, owner: str, by: int | None) -> None:
         """Open a discrepancy for each breach that has none open yet for its subject and window."""
         for breach in breaches:
             if self.memory.disputed.is_new(breach):
-                self.batch.open_discrepancy(breach, actor=self.actor, day=day, at=self.at, owner=owner, by=by)
+                self.batch.open_discrepancy(breach, actor=self.actor, day=day, owner=owner, by=by)
 
     def _record(self, asked: Asked, registered: Registered) -> tuple[int, Refusal | None]:
         seq = self.batch.next_seq

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -20,7 +20,6 @@ from ledger.posting.judging import Judging, Outcome, RefusedTogether
 from ledger.posting.memory import Memory
 from ledger.posting.requests import Asked, Receipt, Request, read
 from ledger.store.source import Connection
-from ledger.store.writing import FEW
 from schema.queries import SQL
 
 
@@ -115,13 +114,12 @@ class Writer:
         """Lock the journal's end, first and in a statement of its own; leave with everything written, or nothing."""
         conn, memory = self._conn, self._memory
         try:
-            with conn.pipeline():
-                locked = conn.execute(SQL["lock_head"])
-                known = conn.execute(SQL["settled_keys"], {"organization": actor, "keys": keys})
-            size, frontier, recorded_at, profiles = locked.fetchone() or (0, b"", None, 0)
+            row = conn.execute(SQL["lock_head"], {"asker": actor, "asked": keys}).fetchone()
+            assert row
+            size, frontier, recorded_at, profiles, settled, seqs, fingerprints = row
             memory.catch_up(size)
-            settled = {key: (seq, fingerprint) for key, seq, fingerprint in known}
-            yield _Head(size, Frontier(size, frontier), recorded_at, profiles, settled)
+            known = zip(settled or (), zip(seqs or (), fingerprints or (), strict=True), strict=True)
+            yield _Head(size, Frontier(size, frontier), recorded_at, profiles, dict(known))
             conn.commit()
         except BaseException:
             memory.forget()
@@ -132,14 +130,12 @@ class Writer:
     def _write(self, batch: Batch, head: _Head, at: datetime) -> None:
         if not batch.drafts:
             return
-        rows = max(len(batch.drafts), sum(len(effects.entries) for _, effects in batch.made))
-        with self._conn.pipeline() if rows <= FEW else nullcontext():
-            write(
-                self._conn, batch, frontier=head.frontier, profiles=head.profiles,
-                at=records.next_moment(at, head.recorded_at), scopes=self._memory.scopes,
-                position=self._memory.position, known=self._memory.source.profiles,
-            )  # fmt: skip
-            self._conn.commit()
+        write(
+            self._conn, batch, frontier=head.frontier, profiles=head.profiles,
+            at=records.next_moment(at, head.recorded_at), scopes=self._memory.scopes,
+            position=self._memory.position, known=self._memory.source.profiles,
+        )  # fmt: skip
+        self._conn.commit()
         self._memory.committed(batch.size + len(batch.drafts))
 
     def _refuse_together(

@@ -85,7 +85,7 @@ def rebuild(conn: Connection) -> CheckReport:
 
 def _recompute(conn: Connection, *, lock: bool) -> tuple[CheckReport, str, str, _Rebuilt]:
     if lock:
-        conn.execute(SQL["lock_head"])
+        conn.execute(SQL["lock_head"], {"asker": "", "asked": []})
     row = conn.execute(SQL["head"]).fetchone()
     assert row
     size, frontier, recorded_at, profiles, root = row

@@ -22,7 +22,7 @@ PROJECTIONS: dict[LiteralString, LiteralString] = {
     "fact": "SELECT * FROM {} ORDER BY seq",
     "profile": "SELECT * FROM {} ORDER BY id",
     "lot": "SELECT seq, line, stage, profile, authorization_id, recipient, destination, chip, day, last_day, unit, "
-    "trim_scale(amount), trim_scale(open), trim_scale(in_transit), trim_scale(installed), changed_on FROM {} "
+    "trim_scale(amount), trim_scale(open), trim_scale(in_transit), trim_scale(installed), changed_on, emptied FROM {} "
     "ORDER BY seq, line",
     "reversal": "SELECT * FROM {} ORDER BY record",
     "entry": "SELECT seq, n, line, stage, cause, lot_seq, lot_line, profile, lot_day, effective_on, last_day, chips, "

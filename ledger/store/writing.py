@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, LiteralString
 
 from psycopg.sql import SQL as Text
-from psycopg.sql import Composed, Identifier, Placeholder
+from psycopg.sql import Composed, Identifier
+from psycopg.types.json import Jsonb
 
 from ledger.core.lens import Amount, Entry, Key
 from ledger.core.merkle import Frontier
@@ -16,7 +20,7 @@ from ledger.core.records import Record
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-FEW = 24  # so many rows of a table go as single inserts in one round trip; more are copied
+FEW = 60  # so many rows in all go in one round trip; more are copied, table by table
 
 TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
     "journal": (
@@ -32,11 +36,11 @@ TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
         ("seq", "int8"), ("line", "int2"), ("stage", "text"), ("profile", "int4"), ("authorization_id", "text"),
         ("recipient", "text"), ("destination", "text"), ("chip", "text"), ("day", "date"), ("last_day", "date"),
         ("unit", "text"), ("amount", "numeric"), ("open", "numeric"), ("in_transit", "numeric"),
-        ("installed", "numeric"), ("changed_on", "date"),
+        ("installed", "numeric"), ("changed_on", "date"), ("emptied", "bool"),
     ),
     "reversal": (("record", "int8"), ("reversed_by", "int8")),
     "entry": (
-        ("seq", "int8"), ("n", "int2"), ("line", "int2"), ("stage", "text"), ("cause", "text"), ("lot_seq", "int8"),
+        ("seq", "int8"), ("n", "int4"), ("line", "int2"), ("stage", "text"), ("cause", "text"), ("lot_seq", "int8"),
         ("lot_line", "int2"), ("profile", "int4"), ("lot_day", "date"), ("effective_on", "date"),
         ("last_day", "date"), ("chips", "int8"), ("tpp", "numeric"),
     ),
@@ -54,36 +58,96 @@ TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
 Row = Sequence[Any]
 
 
-def _insert(table: LiteralString) -> Composed:
-    names = [Identifier(name) for name, _ in TABLES[table]]
-    marks = [Placeholder()] * len(names)
-    return Text("INSERT INTO {} ({}) VALUES ({})").format(
-        Identifier(table), Text(", ").join(names), Text(", ").join(marks)
-    )
-
-
 def _copy(table: LiteralString) -> Composed:
     names = [Identifier(name) for name, _ in TABLES[table]]
     return Text("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(Identifier(table), Text(", ").join(names))
 
 
-_INSERTS = {table: _insert(table).as_string() for table in TABLES}
 _COPIES = {table: _copy(table).as_string() for table in TABLES}
+_NAMES = {table: tuple(name for name, _ in columns) for table, columns in TABLES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one commit writes: rows to add by table, lots and counters that change, scopes that grow, the new head."""
+
+    added: Mapping[LiteralString, Sequence[Row]]
+    changed_lots: Sequence[Lot]
+    counters: Mapping[Key, Mapping[date, Amount]]
+    scopes: Mapping[str | None, tuple[str, int]]
+    head: tuple[Frontier, datetime, int]
+
+    @property
+    def are_few(self) -> bool:
+        """Whether one round trip serves better than a COPY for each table."""
+        return sum(len(rows) for rows in self.added.values()) + len(self.counters) <= FEW
+
+
+def write(conn: Connection, rows: Rows) -> None:
+    """Write what one commit writes, in the open transaction."""
+    if rows.are_few:
+        conn.execute(SQL["post_few"], {"batch": json.dumps(_document(rows), default=_text)})
+        return
+    add_rows(conn, rows.added)
+    change_lots(conn, rows.changed_lots)
+    add_to_counters(conn, rows.counters)
+    move_scopes(conn, rows.scopes)
+    move_head(conn, *rows.head)
 
 
 def add_rows(conn: Connection, rows: Mapping[LiteralString, Sequence[Row]]) -> None:
-    """Add rows to tables, in their order. Inside a pipeline few rows travel together; many are copied."""
-    cursor = conn.cursor()
-    for table, added in rows.items():
-        if len(added) <= FEW:
-            for row in added:
-                cursor.execute(_INSERTS[table], row)
-    for table, added in rows.items():
-        if len(added) > FEW:
-            with cursor.copy(_COPIES[table]) as copy:
-                copy.set_types([kind for _, kind in TABLES[table]])
-                for row in added:
-                    copy.write_row(row)
+    """Copy rows into tables, in their order."""
+    with conn.cursor() as cursor:
+        for table, added in rows.items():
+            if added:
+                with cursor.copy(_COPIES[table]) as copy:
+                    copy.set_types([kind for _, kind in TABLES[table]])
+                    for row in added:
+                        copy.write_row(row)
+
+
+def _document(rows: Rows) -> dict[str, Any]:
+    """Return rows as one document by table, for the server to take apart."""
+    document: dict[str, Any] = {
+        table: [dict(zip(_NAMES[table], row, strict=True)) for row in added]
+        for table, added in rows.added.items()
+        if added
+    }
+    document.setdefault("request_key", [])
+    if "entry" in document:
+        document.setdefault("lot", [])
+    if rows.changed_lots:
+        document["changed_lot"] = [
+            {"seq": lot.ref[0], "line": lot.ref[1], "last_day": lot.last_day, "open": lot.open,
+             "in_transit": lot.in_transit, "installed": lot.installed, "changed_on": lot.changed_on, "emptied": lot.emptied}
+            for lot in rows.changed_lots
+        ]  # fmt: skip
+    if rows.counters:
+        document["counter_day"] = [
+            {"book": key.book, "cap": key.cap, "subject": key.subject, "window_from": key.window, "day": day,
+             **amount._asdict()}
+            for key, days in rows.counters.items() for day, amount in days.items()
+        ]  # fmt: skip
+    document["scope"] = [{"scope": scope, "party": party, "size": size} for party, (scope, size) in rows.scopes.items()]
+    frontier, recorded_at, profiles = rows.head
+    document["head"] = {
+        "one": True, "size": frontier.size, "frontier": frontier.packed(), "root": frontier.root(),
+        "recorded_at": recorded_at, "profiles": profiles,
+    }  # fmt: skip
+    return document
+
+
+def _text(value: object) -> object:
+    """Return what JSON has no word for, as PostgreSQL reads it."""
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, Jsonb):
+        return value.obj
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"no JSON for {type(value).__name__}")
 
 
 def journal_row(record: Record) -> Row:
@@ -108,7 +172,7 @@ def lot_row(lot: Lot, profile: int) -> Row:
     return (
         lot.ref[0], lot.ref[1], lot.stage, profile, facts.authorization, facts.recipient.party, facts.destination,
         facts.base_chip, lot.day, lot.last_day, lot.unit, lot.amount, lot.open, lot.in_transit, lot.installed,
-        lot.changed_on,
+        lot.changed_on, lot.emptied,
     )  # fmt: skip
 
 
@@ -125,6 +189,7 @@ def change_lots(conn: Connection, lots: Sequence[Lot]) -> None:
                 "in_transit": [lot.in_transit for lot in lots],
                 "installed": [lot.installed for lot in lots],
                 "changed_on": [lot.changed_on for lot in lots],
+                "emptied": [lot.emptied for lot in lots],
             },
         )
 

@@ -34,7 +34,10 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="capledger-bench-", dir=options.folder))
     folder.chmod(0o711)  # a server started by root runs as another user, who must get through
     try:
-        line("machine", f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; a flush to disk {_flush(folder):,.0f} us")
+        line(
+            "machine",
+            f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; a flush to disk {_flush(folder):,.0f} us",
+        )
         with EmbeddedPostgres(folder / "server") as dsn:
             for n, books in enumerate(BOOKS[: 1 if options.quick else 2]):
                 _measure(_database(dsn, f"bench_{n}"), books, options, with_reads=n == 0)
@@ -61,12 +64,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--movements", type=int, default=2_000, help="one by one in a round; batches have ten times it")
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured")
     parser.add_argument("--entries", type=int, default=1_000_000, help="how many there are when remaining is asked")
-    parser.add_argument("--quick", action="store_true", help="two rounds of few movements, 50,000 entries, one rulebook")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds of few movements, 50,000 entries, one rulebook"
+    )
     parser.add_argument("--profile", action="store_true", help="show where the time goes")
     parser.add_argument("--folder", help="where the server's files go; on a disk, not in memory")
     options = parser.parse_args()
     if options.quick:
-        options.movements, options.rounds, options.entries = min(options.movements, 500), 2, min(options.entries, 50_000)
+        options.movements, options.rounds, options.entries = (
+            min(options.movements, 500),
+            2,
+            min(options.entries, 50_000),
+        )
     return options
 
 

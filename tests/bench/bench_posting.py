@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from statistics import median
 
@@ -13,8 +14,8 @@ import psycopg
 from ledger.posting import Request, Writer
 from ledger.store.source import Connection
 from ledger.store.writing import TABLES
+from tests.bench import shares
 from tests.bench.report import line, table
-from tests.bench.stopwatch import Stopwatch
 from tests.bench.world import World, now
 
 # A table as the journal is, indexes and checks and all, but for its guards.
@@ -42,12 +43,12 @@ def measure(dsn: str, writer: Writer, world: World, *, movements: int, rounds: i
             for size in SIZES:
                 count = movements if size == 1 else max(10 * movements, size)
                 asked = list(islice(requests, count))
-                rates.setdefault(f"batches of {size:,}", []).append(_rate(count, lambda: _post(writer, asked, size, answers)))
+                work = partial(_post, writer, asked, size, answers)
+                rates.setdefault(_name(size), []).append(_rate(count, work))
             _raw(plain, movements, rates)
     one, copied = median(rates["raw inserts, one per commit"]), median(rates["raw COPY"])
     rows = [
-        [name.replace("batches of 1", "one by one") if name == "batches of 1" else name,
-         f"{median(found):,.0f}", f"{min(found):,.0f} - {max(found):,.0f}", f"{median(found) / one:.2f}",
+        [name, f"{median(found):,.0f}", f"{min(found):,.0f} - {max(found):,.0f}", f"{median(found) / one:.2f}",
          f"{median(found) / copied:.3f}"]
         for name, found in rates.items()
     ]  # fmt: skip
@@ -59,16 +60,13 @@ def profile(writer: Writer, world: World, *, movements: int) -> None:
     """Print where the time of a movement goes, one by one and in batches of 1,000."""
     requests = world.movements()
     for size in SIZES[:2]:
-        asked = list(islice(requests, movements if size == 1 else 10 * movements))
-        with Stopwatch() as watch:
-            _post(writer, asked, size, Counter())
-        print(f"\nwhere the time goes, {'one by one' if size == 1 else f'batches of {size:,}'}")
-        whole = sum(watch.seconds.values())
-        rows = [
-            [part, f"{1e6 * seconds / len(asked):,.1f}", f"{100 * seconds / whole:.0f} %"]
-            for part, seconds in sorted(watch.seconds.items(), key=lambda item: -item[1])
-        ]
-        table(("", "us a movement", "share"), rows)
+        asked = list(islice(requests, movements if size == 1 else 5 * movements))
+        print(f"\n{_name(size)}: where the time goes")
+        shares.measure(partial(_post, writer, asked, size, Counter()), len(asked))
+
+
+def _name(size: int) -> str:
+    return "one by one" if size == 1 else f"batches of {size:,}"
 
 
 def _post(writer: Writer, asked: list[Request], size: int, answers: Counter[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.core.compute import plain
 from ledger.core.errors import Malformed
+from ledger.core.facts import AUTHORIZATION_KINDS
 from ledger.core.movements.fields import (
     country,
     day,
@@ -159,6 +160,11 @@ def parse(raw: Mapping[str, Any]) -> tuple[Movement, dict[str, Any]]:
     elif not lines or len(lines) > MOST_LINES:
         raise Malformed("lines", f"A {kind} has 1 to {MOST_LINES:,} lines, not {len(lines):,}.", "Split or fill it.")
     effective_on = _stated(head, "effective_on", kind)
+    for line in lines:
+        if line.last_day and line.last_day < effective_on:
+            raise Malformed(
+                "last_day", f"last_day {line.last_day} is before effective_on {effective_on}.", "Correct one of them."
+            )
     movement = Movement(
         kind, effective_on, str(raw["effective_on"]), tuple(lines), head.get("exporter", ""), head.get("reverses", 0)
     )
@@ -187,6 +193,19 @@ def _line(kind: str, raw: Mapping[str, Any]) -> tuple[Line, dict[str, Any]]:
     for field in NEEDS[kind]:
         if field not in values:
             _stated(values, field, kind)
+    if _names_no_license(kind, values.get("authorization", "")):
+        raise Malformed(
+            "authorization",
+            f"authorization is '{values['authorization']}', a kind; a {kind} under it names an issued one.",
+            "Name the license by its id.",
+        )
+    leaves, goes = values.get("from_destination"), values.get("destination")
+    if leaves and kind in ("transfer", "reexport") and (leaves == goes) != (kind == "transfer"):
+        raise Malformed(
+            "from_destination",
+            f"A {kind} from {leaves} to {goes} is none.",
+            "Within one country it is a transfer, into another a reexport.",
+        )
     if kind in ("transfer", "reexport") and not ("of" in values or "from_recipient" in values):
         raise Malformed(
             "from_recipient",
@@ -198,6 +217,13 @@ def _line(kind: str, raw: Mapping[str, Any]) -> tuple[Line, dict[str, Any]]:
             "from_destination", "A reexport must say which country it leaves.", "Fill in from_destination, or of."
         )
     return Line(**values), body
+
+
+def _names_no_license(kind: str, authorization: str) -> bool:
+    """Whether a movement that needs an issued authorization states a kind only; a reservation may be for a kind."""
+    return authorization in AUTHORIZATION_KINDS and (
+        kind == "grant" or (authorization == "license" and kind in RULED_KINDS and kind != "reserve")
+    )
 
 
 def _stated(values: Mapping[str, Any], field: str, kind: str) -> Any:

@@ -125,7 +125,9 @@ class Planner(Drawing):
                 self.take("open", take, asked.number)
 
     def _check_after(self, lot: Lot) -> None:
-        after: dict[str, Decimal] = {"open": lot.open, "in_transit": lot.in_transit, "installed": lot.installed}
+        """Note a balance that the reverse lowers below zero; one that it raises may have been below before."""
+        before: dict[str, Decimal] = {"open": lot.open, "in_transit": lot.in_transit, "installed": lot.installed}
+        after = dict(before)
         changes: dict[date, Decimal] = {}
         for entry in self.plan.entries:
             if entry.lot == lot.ref:
@@ -134,10 +136,12 @@ class Planner(Drawing):
                     after[name] += sign * amount
                 if entry.stage == "installed":
                     changes[entry.day] = changes.get(entry.day, ZERO) + amount
-        if changes:
+        lowered = [name for name, left in after.items() if left < before[name]]
+        if "installed" in lowered:
             history = sorted([*self.position.history(lot.ref), *changes.items()], key=lambda change: change[0])
             after["installed"] = min(after["installed"], least(history, min(changes)))
-        if any(left < 0 for left in after.values()):
+        short = min((after[name] for name in lowered), default=ZERO)
+        if short < 0:
             unit = "TPP" if lot.unit == "tpp" else "chips"
             self.plan.short.append(
                 Short(
@@ -145,7 +149,7 @@ class Planner(Drawing):
                     lot.ref[1],
                     f"left of lot {lot.ref[0]}.{lot.ref[1]}",
                     ZERO,
-                    min(after.values()),
+                    short,
                     unit,
                 )
             )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from ledger.core.facts import UNKNOWN
 from ledger.core.lens import ZERO, Entry, Stage
 from ledger.core.movements import OBSERVED_KINDS, Movement
 from ledger.core.position import Lot, LotRef, LotStage, Position
+from ledger.core.profile import Profile
 from ledger.core.resolving import Resolved
 
 Balance = str  # open, in_transit or installed: which of a lot's balances is drawn on
@@ -140,19 +142,14 @@ class Drawing:
 
     def _matching(self, asked: Resolved, balance: Balance) -> Iterator[Lot]:
         line, day = asked.line, self.movement.effective_on
-        if line.of:
+        if line.of and not (balance == "open" and self.movement.kind == "reexport"):  # there it names what leaves
             lots = [lot for lot in (self.position.lot(line.of),) if lot]
-            if self.movement.kind == "grant":
-                lots = [lot for lot in lots if lot.stage == "reserved"]
-            elif balance == "open" and self.movement.kind in ("ship", "reexport"):
-                lots = [lot for lot in lots if lot.stage == "licensed"] or self._licensed(asked)
         elif balance == "open":
             lots = self._licensed(asked) if asked.authorization else self._at(asked, "reserved")
         else:
             lots = self._at(asked, "shipped")
         for lot in lots:
-            lapsed = balance == "open" and lot.last_day is not None and day > lot.last_day
-            if lot.day <= day and not lapsed and self._fits(lot, asked, balance):
+            if lot.day <= day and (line.of or not lot.is_empty) and self._fits(lot, asked, balance):
                 yield lot
 
     def _licensed(self, asked: Resolved) -> list[Lot]:
@@ -166,20 +163,47 @@ class Drawing:
         return [lot for lot in lots if lot.stage == stage]
 
     def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
-        """Whether a lot is of the kind a line asks for: same exporter and authorization where these are stated."""
-        wanted: LotStage | None = "shipped" if balance != "open" else None
-        if (lot.stage == "shipped") != (wanted == "shipped"):
+        """Whether a lot is what a line asks for: its stage, place, exporter and authorization, where these are stated."""
+        kind, mine, theirs = self.movement.kind, asked.profile, lot.profile
+        if lot.stage not in _DRAWN_ON.get(kind if balance == "open" else "", ("shipped",)):
             return False
-        if lot.unit == "chips" and lot.profile.base_chip != asked.profile.base_chip:
+        if lot.unit == "chips" and theirs.base_chip != mine.base_chip:
             return False
-        if self.movement.kind == "transfer" and lot.profile.destination != asked.profile.destination:
-            return False
-        if self.movement.kind in ("transfer", "reexport") or lot.stage == "licensed":
+        if balance == "open" and kind != "release" and lot.last_day and self.movement.effective_on > lot.last_day:
+            return False  # lapsed, whether or not its release was posted
+        if balance != "open" and kind in ("transfer", "reexport"):
+            return _is_left(asked, lot, same_country=kind == "transfer")
+        if asked.authorization and theirs.authorization != asked.authorization.authorization:
+            return lot.stage == "reserved" and not theirs.authorization and _is_there(mine, theirs)
+        if lot.stage == "licensed" and kind != "release":
             return True
-        mine, theirs = asked.profile, lot.profile
         if mine.exporter and theirs.exporter and mine.exporter.party != theirs.exporter.party:
             return False
-        return not asked.authorization or theirs.authorization == asked.authorization.authorization
+        return _is_there(mine, theirs)
+
+
+_DRAWN_ON: Mapping[str, tuple[LotStage, ...]] = {
+    "grant": ("reserved",),
+    "release": ("reserved", "licensed"),
+    "ship": ("licensed",),
+    "reexport": ("licensed",),
+}
+
+
+def _is_there(mine: Profile, theirs: Profile) -> bool:
+    """Whether a lot is for the recipient and destination that a line names; a line need not name them."""
+    same_recipient = mine.recipient.party in (UNKNOWN, theirs.recipient.party)
+    return same_recipient and mine.destination in ("", theirs.destination)
+
+
+def _is_left(asked: Resolved, lot: Lot, *, same_country: bool) -> bool:
+    """Whether a lot is where a transfer or reexport says that chips leave from."""
+    line, there = asked.line, lot.profile
+    return (
+        line.from_recipient in ("", there.recipient.party)
+        and line.from_destination in ("", there.destination)
+        and (there.destination == line.destination) == same_country
+    )
 
 
 def least(history: list[tuple[date, Decimal]], day: date) -> Decimal:
@@ -211,6 +235,6 @@ def _asked_tpp(asked: Resolved, take: Take) -> Decimal:
 
 def _pruned(lots: list[Lot]) -> list[Lot]:
     """Drop emptied lots from the front of an index, so that a long-lived one stays short."""
-    while lots and not (lots[0].open or lots[0].in_transit or lots[0].installed):
+    while lots and lots[0].is_empty:
         lots.pop(0)
     return lots

@@ -17,8 +17,15 @@ def asker_may_not_ask(case: Case) -> Iterator[Refusal]:
     movement, asker = case.movement, case.asker
     if asker == OPERATOR:
         return
-    if movement.kind == "grant" and not case.observed:
+    if movement.kind == "grant":
         yield Refusal("forbidden", f"{asker} may not grant: only the operator grants.", "Ask the licensing agency.")
+        return
+    if movement.kind in ("release", "transfer", "reexport") and not _is_holder(case):
+        yield Refusal(
+            "forbidden",
+            f"{asker} may not {movement.kind} what belongs to another.",
+            "Let its exporter release it, or its holder move it.",
+        )
         return
     own = {movement.exporter}
     if case.observed:
@@ -50,7 +57,15 @@ def authorization_is_not_active(case: Case) -> Iterator[Refusal]:
     """Nothing moves under an authorization that is suspended, revoked or surrendered on the day."""
     for line in _asking(case):
         terms = line.authorization
-        if terms and terms.state != "active":
+        day = case.movement.effective_on
+        if terms and terms.state_from and day < terms.state_from:
+            yield Refusal(
+                "authorization_not_active",
+                f"Authorization {terms.authorization} is issued from {terms.state_from} on, not yet on {day}.",
+                f"Date it {terms.state_from} or later.",
+                subject=f"authorization={terms.authorization}",
+            )
+        elif terms and terms.state != "active":
             yield Refusal(
                 "authorization_not_active",
                 f"Authorization {terms.authorization} is {terms.state} since {terms.state_from}.",
@@ -146,6 +161,16 @@ REASONS: tuple[Callable[[Case], Iterator[Refusal]], ...] = (
 )
 
 
+def _is_holder(case: Case) -> bool:
+    """Return whether all that leaves a lot is the asker's: its own exports to release, its own chips to move on."""
+    for entry in case.plan.entries:
+        held, profile = entry.stage == "installed", entry.profile
+        roles = (profile.recipient, profile.owner, profile.operator) if held else (profile.exporter,)
+        if entry.tpp < 0 and not any(seat and seat.party == case.asker for seat in roles):
+            return case.movement.kind == "reexport" and not held  # what it draws on a license, the terms decide
+    return True
+
+
 def _asking(case: Case) -> list[Resolved]:
     return case.lines if case.movement.kind in ("grant", "ship", "reserve", "transfer", "reexport") else []
 
@@ -175,7 +200,9 @@ def _over_the_stated_size(case: Case, line: Resolved) -> Iterator[Refusal]:
             subject=f"authorization={terms.authorization}",
         )
     elif (size := stated_tpp(terms.quantity, terms.unit, line, case.position.knowledge)) is not None:
-        before = case.position.granted_under(terms.authorization).tpp
+        before = case.position.granted_under(terms.authorization).tpp + sum(
+            other.tpp for other in case.lines if other.number < line.number and other.authorization is terms
+        )
         if before + line.tpp > size:
             yield Refusal(
                 "exceeds_authorization",

@@ -22,7 +22,8 @@ CREATE INDEX journal_facts ON journal (kind, seq) WHERE kind NOT IN ('movement.p
 ALTER TABLE journal
     ALTER COLUMN payload SET STORAGE EXTERNAL,
     ALTER COLUMN judgment SET STORAGE EXTERNAL,
-    ALTER COLUMN envelope SET STORAGE EXTERNAL;
+    ALTER COLUMN envelope SET STORAGE EXTERNAL,
+    SET (toast_tuple_target = 8160);
 
 -- Projections: each can be emptied and rebuilt from the journal, and comes back the same.
 
@@ -83,12 +84,13 @@ CREATE TABLE lot (
     in_transit numeric NOT NULL,
     installed numeric NOT NULL,
     changed_on date NOT NULL,
+    emptied boolean NOT NULL, -- nothing is left to draw on: then it is found only by its number
     PRIMARY KEY (seq, line)
-);
--- What can still be drawn on; an emptied lot is found only by its number.
-CREATE INDEX lot_of_authorization ON lot (authorization_id) WHERE stage = 'licensed' AND open <> 0;
+) WITH (fillfactor = 80);
+-- No index names a balance, so that a balance changes in place.
+CREATE INDEX lot_of_authorization ON lot (authorization_id) WHERE stage = 'licensed' AND NOT emptied;
 CREATE INDEX lot_at_place ON lot (recipient, destination, chip)
-    WHERE stage <> 'licensed' AND (open <> 0 OR in_transit <> 0 OR installed <> 0);
+    WHERE stage <> 'licensed' AND NOT emptied;
 
 CREATE TABLE reversal (
     record bigint PRIMARY KEY,
@@ -97,7 +99,7 @@ CREATE TABLE reversal (
 
 CREATE TABLE entry (
     seq bigint NOT NULL,
-    n smallint NOT NULL,
+    n integer NOT NULL,
     line smallint NOT NULL,
     stage text NOT NULL,
     cause text,

@@ -9,4 +9,4 @@ down_revision = None
 
 
 def upgrade() -> None:
-    run_sql("0001_tables.sql", "0001_guards.sql", "0001_roles.sql")
+    run_sql("0001_tables.sql", "0001_guards.sql", "0001_posting.sql", "0001_roles.sql")
