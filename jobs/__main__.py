@@ -130,9 +130,9 @@ def _serve(settings: Settings, jobs: Sequence[Job]) -> int:
     stop = threading.Event()
 
     def end(number: int, _: object) -> None:
+        # No word to the log from here: the signal may have come in the middle of one, and two do not go together.
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)  # asked twice, it ends at once: what it was running stays due
-        runner.log.info("stopping after the run in progress; once more stops at once")
         stop.set()
 
     with open_database(settings):  # held to the end: the embedded server does not stop between two ticks
@@ -149,7 +149,8 @@ def _log_to_stderr() -> None:
     form.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(form)
-    logging.basicConfig(level=logging.DEBUG if _debugging() else logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    runner.log.setLevel(logging.DEBUG if _debugging() else logging.INFO)
     # It warns of each tick that finds the one before it still running, which is as it should be.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
 

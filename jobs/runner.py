@@ -173,6 +173,7 @@ def serve(
     scheduler.start()
     while not stop.is_set():  # not stop.wait(): a signal handler that sets it meanwhile could wait for itself
         time.sleep(GLANCE_SECONDS)
+    log.info("stopping after the run in progress; once more stops at once")
     scheduler.shutdown(wait=True)
 
 

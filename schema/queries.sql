@@ -21,9 +21,17 @@ UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recor
 -- The last record at or before a moment; nothing where there is none.
 SELECT max(seq) FROM journal WHERE recorded_at <= %(moment)s;
 
--- name: record
--- One record's bytes.
-SELECT kind, actor, payload, judgment, leaf_hash, recorded_at FROM journal WHERE seq = %(seq)s;
+-- name: answers
+-- Leaf hashes of records, and the judgment of those that refused something.
+SELECT seq, leaf_hash, CASE WHEN kind = 'request.refused' THEN judgment END FROM journal WHERE seq = ANY(%(seqs)s);
+
+-- name: actor
+-- Who asked for one record.
+SELECT actor FROM journal WHERE seq = %(seq)s;
+
+-- name: payload
+-- What was asked by one record.
+SELECT payload FROM journal WHERE seq = %(seq)s;
 
 -- name: records
 -- The journal in order, from one record to another, both included.

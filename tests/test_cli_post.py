@@ -318,8 +318,8 @@ def ended(error: BaseException, env: dict[str, str]) -> Result:
         (NotFound("There is no x.", "Name a y.", where="f:3"), 2, "capledger: f:3: There is no x. Name a y.\n"),
         (Unusable("bad", "Two\nlines.", "\x1b[1mBold."), 2, "capledger: Two lines. \ufffd[1mBold.\n"),
         (Corrupt("broken", "Record 3 is not what it was.", ""), 1, "capledger: Record 3 is not what it was.\n"),
-        (psycopg.OperationalError("Gone."), 2, "capledger: The database failed: Gone. What was answered is kept; when it "
-         "runs again, do the same.\n"),
+        (psycopg.OperationalError("Gone."), 2, "capledger: The database failed: Gone. What was answered is kept; when "
+         "it runs again, do the same.\n"),
         (typer.BadParameter("Not a day."), 2, "capledger: Invalid value: Not a day. Try 'capledger --help'.\n"),
         (KeyboardInterrupt(), 130, ""),
         (typer.Abort(), 130, ""),

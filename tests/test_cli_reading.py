@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
-from world import (
-    DIFFUSION, GB300, H20, H100, H200, Ledger, adopt, book, license_, move, party,
-)  # fmt: skip
+from world import DIFFUSION, GB300, H20, H100, H200, Ledger, adopt, book, license_, move, party
 
 from ledger.cli import COMMANDS, app
 from ledger.cli.tables import Column, bar, table
 
 LONG = "a" * 100
-AMONG_THE_LAST = "--destination MY --recipient mydc --chip"
-MALAYSIA = f"remaining {AMONG_THE_LAST} {H200} --authorization license --on 2025-06-05"
-GRANT = f"explain --movement grant {AMONG_THE_LAST} {H200} --authorization L1 --exporter nvidia --on 2025-06-05"
+AT_MYDC = "--destination MY --recipient mydc --chip"
+MALAYSIA = f"remaining {AT_MYDC} {H200} --authorization license --on 2025-06-05"
+GRANT = f"explain --movement grant {AT_MYDC} {H200} --authorization L1 --exporter nvidia --on 2025-06-05"
 
 
 @pytest.fixture
@@ -132,14 +130,14 @@ def test_a_person_reads_one_sentence_first_and_then_the_caps(ledger, say):
 
 
 def test_what_fits_is_never_called_allowed(ledger, say):
-    lines = [MALAYSIA, f"remaining {AMONG_THE_LAST} {H20}", f"{GRANT} --quantity 1", f"{GRANT} --quantity 900"]
+    lines = [MALAYSIA, f"remaining {AT_MYDC} {H20}", f"{GRANT} --quantity 1", f"{GRANT} --quantity 900"]
     said = "".join(say(line).output for line in lines)
     assert "allowed" not in said
     assert "fit" in said
 
 
 def test_of_a_shipment_the_license_s_open_is_a_limit_too(ledger, ask, say):
-    line = f"remaining {AMONG_THE_LAST} {H100} --authorization L1 --on 2025-08-01"
+    line = f"remaining {AT_MYDC} {H100} --authorization L1 --on 2025-08-01"
     left = ask(line)
     assert (left["binding_cap"], left["remaining_chips"]) == ("authorization", 48_000)
     assert (left["open_chips"], left["open_tpp"]) == (48_000, "759936000")
@@ -147,16 +145,16 @@ def test_of_a_shipment_the_license_s_open_is_a_limit_too(ledger, ask, say):
 
 
 def test_with_a_bare_kind_the_open_is_left_out(ledger, ask):
-    left = ask(f"remaining {AMONG_THE_LAST} {H100} --authorization LPP --evidence consignee-statement=CS-1")
+    left = ask(f"remaining {AT_MYDC} {H100} --authorization LPP --evidence consignee-statement=CS-1")
     assert (left["open_chips"], left["open_tpp"]) == (None, None)
     assert (left["binding_cap"], left["remaining_tpp"], left["remaining_chips"]) == ("lpp-year", "26900000", 1_699)
 
 
 def test_a_chip_below_the_control_line_is_unlimited(ledger, ask, say):
-    left = ask(f"remaining {AMONG_THE_LAST} {H20}")
+    left = ask(f"remaining {AT_MYDC} {H20}")
     assert (left["binding_cap"], left["remaining_tpp"], left["remaining_chips"]) == ("unlimited", None, None)
     assert (left["remaining_h100_equivalents"], left["caps"]) == (None, [])
-    assert say(f"remaining {AMONG_THE_LAST} {H20}").stdout.startswith("Unlimited: no cap that refuses is touched by")
+    assert say(f"remaining {AT_MYDC} {H20}").stdout.startswith("Unlimited: no cap that refuses is touched by")
 
 
 def test_what_a_rule_denies_leaves_nothing_and_says_which_rule(ledger, ask, say):
@@ -185,7 +183,7 @@ def test_a_cap_in_chips_has_no_figures_in_tpp_and_shows_what_it_is(conn, ask, sa
 
 def test_a_day_that_is_not_said_is_today_and_is_told(ledger, ask):
     before = datetime.now(UTC).date()
-    told = ask(f"remaining {AMONG_THE_LAST} {H100}")["on"]
+    told = ask(f"remaining {AT_MYDC} {H100}")["on"]
     assert before.isoformat() <= told <= datetime.now(UTC).date().isoformat()
 
 
@@ -225,18 +223,18 @@ def test_another_rulebook_can_be_asked_by_name(ledger, ask, say):
         (f"remaining --destination my --recipient mydc --chip {H100}", "Write codes in capitals: MY."),
         (f"remaining --destination MY --recipient nobody --chip {H100}", "Register the party first"),
         ("remaining --destination MY --recipient mydc --chip h100", "chip 'h100', which is not known"),
-        (f"remaining {AMONG_THE_LAST} {H100} --authorization L9", "authorization 'L9', which is not known"),
-        (f"remaining {AMONG_THE_LAST} {H100} --owner 'two words'", "owner is 'two words', which is not an id"),
-        (f"remaining {AMONG_THE_LAST} {H100} --on tomorrow", '--on "tomorrow" is not a day. Write YYYY-MM-DD.'),
-        (f"remaining {AMONG_THE_LAST} {H100} --known 999", "999 is not one of them"),
-        (f"remaining {AMONG_THE_LAST} {H100} --known yesterday", "neither a record nor a moment"),
-        (f"remaining {AMONG_THE_LAST} {H100} --known 2026-13-01", "neither a record nor a moment"),
-        (f"remaining {AMONG_THE_LAST} {H100} --rulebook nope", 'no rulebook "nope"'),
+        (f"remaining {AT_MYDC} {H100} --authorization L9", "authorization 'L9', which is not known"),
+        (f"remaining {AT_MYDC} {H100} --owner 'two words'", "owner is 'two words', which is not an id"),
+        (f"remaining {AT_MYDC} {H100} --on tomorrow", '--on "tomorrow" is not a day. Write YYYY-MM-DD.'),
+        (f"remaining {AT_MYDC} {H100} --known 999", "999 is not one of them"),
+        (f"remaining {AT_MYDC} {H100} --known yesterday", "neither a record nor a moment"),
+        (f"remaining {AT_MYDC} {H100} --known 2026-13-01", "neither a record nor a moment"),
+        (f"remaining {AT_MYDC} {H100} --rulebook nope", 'no rulebook "nope"'),
         (f"remaining --recipient mydc --chip {H100}", "Missing option '--destination'"),
         ("usage --by planet", "Use one of: destination, tier, recipient"),
         ("history nobody", "Nothing is recorded about 'nobody'"),
         ("explain --movement jump", "movement is 'jump'"),
-        (f"explain --movement grant {AMONG_THE_LAST} {H100} --authorization L1 --quantity 1", "exporter is missing"),
+        (f"explain --movement grant {AT_MYDC} {H100} --authorization L1 --quantity 1", "exporter is missing"),
         (f"{GRANT} --quantity 0", "must be above zero"),
         (f"{GRANT} --quantity 1 --on soon", "is not a day"),
         ("rulebook adopt nope --from 2025-01-01", 'no rulebook "nope"'),

@@ -1,4 +1,4 @@
-"""Killed in the middle: what was acknowledged is there once, nothing is there by half, and asking again completes it."""
+"""Killed in the middle: what was acknowledged is there once, nothing by half, and asking again completes it."""
 
 from __future__ import annotations
 

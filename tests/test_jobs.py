@@ -522,10 +522,13 @@ def test_the_scheduler_runs_until_it_is_interrupted(dsn, number):
         text=True,
     )
     with started:
-        assert started.stderr.readline().endswith("INFO lapse, reconcile-caps, verify: looking every 60 s\n")
-        started.send_signal(number)
-        said = started.stderr.read()
-        assert started.wait(PATIENCE_SECONDS) == 0
+        try:
+            assert started.stderr.readline().endswith("INFO lapse, reconcile-caps, verify: looking every 60 s\n")
+            started.send_signal(number)
+            _, said = started.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            started.kill()
+    assert started.returncode == 0
     assert re.fullmatch(r"\S+Z INFO stopping after the run in progress; .*\n\S+Z INFO stopped\n", said)
 
 

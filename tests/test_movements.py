@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 from world import (
-    A100, B200, GB300, H100, HGX, Ledger, adopt, book, change, license_, move, party, rating, reverse,
+    A100,
+    B200,
+    GB300,
+    H100,
+    HGX,
+    Ledger,
+    adopt,
+    book,
+    change,
+    license_,
+    move,
+    party,
+    rating,
+    reverse,
 )  # fmt: skip
 
 TPP = 15_832  # of an H100
@@ -167,7 +180,8 @@ def test_a_relocation_by_the_same_owner_is_no_resale(ledger):
     ("reexport", {"destination": "MY", "from_destination": "MY"}),
 ])  # fmt: skip
 def test_a_transfer_stays_in_its_country_and_a_reexport_leaves_it(ledger, kind, places):
-    lot = ledger.must(move("ship", "2026-01-20", 3, exporter="nvidia", **HERE), move("receive", "2026-01-25", 3, **HERE))
+    lot = ledger.must(move("ship", "2026-01-20", 3, exporter="nvidia", **HERE),
+                      move("receive", "2026-01-25", 3, **HERE))  # fmt: skip
     places = {name: f"{lot - 1}.1" if value == "lot" else value for name, value in places.items()}
     receipt = ledger.ask(move(kind, "2026-02-01", 1, recipient="myother", from_recipient="mydc", **places))
     assert receipt.verdict == "refused", receipt
@@ -188,11 +202,11 @@ def test_a_movement_of_several_lines_posts_together_or_not_at_all(ledger):
 
 def test_lines_of_one_movement_do_not_spend_the_same_chips_twice(ledger):
     ledger.must(move("grant", "2026-01-10", 5, **L1))
-    ledger.refused(move("ship", "2026-01-20", lines=[{"chip": H100, "quantity": "3"}] * 2, **L1), "exceeds_authorization")
+    twice = [{"chip": H100, "quantity": "3"}] * 2
+    ledger.refused(move("ship", "2026-01-20", lines=twice, **L1), "exceeds_authorization")
     ledger.must(license_("SIZED", "mydc", "MY", quantity="5", unit="chips"))
     sized = {**L1, "authorization": "SIZED"}
-    ledger.refused(move("grant", "2026-01-20", lines=[{"chip": H100, "quantity": "3"}] * 2, **sized),
-                   "exceeds_authorization")  # fmt: skip
+    ledger.refused(move("grant", "2026-01-20", lines=twice, **sized), "exceeds_authorization")
     ledger.must(move("grant", "2026-01-20", lines=[{"chip": H100, "quantity": "3"}, {"chip": H100, "quantity": "2"}],
                      **sized))  # fmt: skip
 
@@ -283,7 +297,7 @@ def test_installed_stock_is_looked_at_on_its_day_and_every_later_one(ledger):
         move("receive", "2026-01-10", 4, **HERE), move("retire", "2026-01-15", 4, **HERE, cause="loss"),
         move("receive", "2026-01-20", 4, **HERE),
     )  # fmt: skip
-    leave = dict(recipient="myother", destination="MY", from_recipient="mydc")
+    leave = {"recipient": "myother", "destination": "MY", "from_recipient": "mydc"}
     ledger.refused(move("transfer", "2026-01-12", 1, **leave), "negative_stock")
     ledger.refused(move("transfer", "2026-01-16", 1, **leave), "negative_stock")
     ledger.must(move("transfer", "2026-01-20", 4, **leave))

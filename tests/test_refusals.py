@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import pytest
 from world import (
-    A100, AT, DIFFUSION, GB300, H20, H100, Ledger, adopt, book, change, closed, license_, move, party, rating, reverse,
+    A100,
+    AT,
+    DIFFUSION,
+    GB300,
+    H20,
+    H100,
+    Ledger,
+    adopt,
+    book,
+    change,
+    closed,
+    license_,
+    move,
+    party,
+    rating,
+    reverse,
     settle,
 )  # fmt: skip
 
@@ -127,9 +142,10 @@ MALFORMED = {
     "a negative quantity": (ship("-1"), "quantity"),
     "nothing": (ship("0"), "quantity"),
     "half a chip": (ship("1.5"), "quantity"),
-    "a number in another script": (ship("١٢"), "quantity"),  # noqa: RUF001
+    "a number in another script": (ship("١٢"), "quantity"),
     "too many": (ship(10**13), "quantity"),
-    "a figure instead of text": (move("ship", "2026-02-01", lines=[{"chip": H100, "quantity": 1.0}], **HERE), "quantity"),
+    "a figure instead of text": (move("ship", "2026-02-01", lines=[{"chip": H100, "quantity": 1.0}], **HERE),
+                                 "quantity"),
     "a truth instead of a number": (move("ship", "2026-02-01", lines=[{"chip": H100, "quantity": True}], **HERE),
                                     "quantity"),
     "a number instead of an id": (move("ship", "2026-02-01", lines=[{"chip": 100, "quantity": "1"}], **HERE), "chip"),
@@ -172,7 +188,8 @@ MALFORMED = {
                                "effective_on"),
     "a rating that does not follow from its rates": (rating(H100, tpp="15833", tpp_per_ic="15833"), "tpp"),
     "a book that is not there": (Request("rulebook", "r", {"name": "x", "from": "2026-01-01"}), "bundle"),
-    "a bundle that is no table": (Request("rulebook", "r", {"name": "x", "from": "2026-01-01", "bundle": "x"}), "bundle"),
+    "a bundle that is no table": (Request("rulebook", "r", {"name": "x", "from": "2026-01-01", "bundle": "x"}),
+                                  "bundle"),
     "a book under another's name": (Request("rulebook", "r", {"name": "x", "from": "2026-01-01",
                                                               "bundle": {"x": book(name="y")}}), "name"),
     "a book that ends before it begins": (adopt(book(), "2026-01-01", until="2026-01-01"), "until"),
@@ -346,11 +363,12 @@ def test_a_party_reverses_what_it_posted_and_nothing_else(ledger):
 
 
 def test_a_party_releases_and_moves_on_only_what_is_its_own(ledger):
-    ledger.must(grant(5), ship(3, authorization="L1"), move("receive", "2026-02-02", 3, recipient="mydc", destination="MY"))
+    ledger.must(grant(5), ship(3, authorization="L1"))
+    ledger.must(move("receive", "2026-02-02", 3, recipient="mydc", destination="MY"))
     release = move("release", "2026-02-03", 1, authorization="L1")
     assert ledger.ask(release, "amd").verdict == "refused"
     ledger.refused(move("release", "2026-02-03", 1, authorization="L1", exporter="amd"), "negative_stock", "amd")
-    away = dict(recipient="saco", destination="MY", from_recipient="mydc")
+    away = {"recipient": "saco", "destination": "MY", "from_recipient": "mydc"}
     ledger.refused(move("transfer", "2026-02-03", 1, exporter="amd", **away), "forbidden", "amd")
     ledger.must(move("release", "2026-02-03", 1, authorization="L1", exporter="nvidia"), actor="nvidia")
     ledger.must(move("transfer", "2026-02-03", 1, exporter="mydc", **away), actor="mydc")
@@ -367,9 +385,8 @@ def test_nobody_outside_gets_a_scope_by_being_named(ledger):
 
 @pytest.mark.parametrize("caps", [
     ["name: low, counts: shipped, limit: {schedule: {2026-01-01: 1_000_000 TPP, 2026-03-01: 100_000 TPP}}"],
-    ["name: loose, counts: shipped, limit: 900_000 TPP", "name: tight, counts: shipped, by: [chip], limit: 200_000 TPP"],
-    ["name: pieces, counts: shipped, limit: 7 chips", "name: year, counts: shipped, window: calendar year,"
-     " limit: 500_000 TPP"],
+    ["name: loose, counts: shipped, limit: 900_000 TPP", "name: tight, counts: shipped, by: [chip], limit: 90_000 TPP"],
+    ["name: pieces, counts: shipped, limit: 7 chips", "name: all, counts: shipped, limit: 500_000 TPP"],
     ["name: fractions, counts: shipped, limit: 15_832.5 TPP"],
 ])  # fmt: skip
 def test_as_many_chips_as_the_remedy_says_do_fit_and_one_more_does_not(conn, caps):

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import pytest
 from world import (
-    A100, B200, DIFFUSION, GB300, H20, H100, H200, LICENSING, Ledger, adopt, book, cap, license_, move, party, rating,
+    A100,
+    B200,
+    DIFFUSION,
+    GB300,
+    H20,
+    H100,
+    H200,
+    LICENSING,
+    Ledger,
+    adopt,
+    book,
+    cap,
+    license_,
+    move,
+    party,
+    rating,
 )  # fmt: skip
 
 YEAR = "2025-06-02"
@@ -195,7 +210,7 @@ def test_the_nveu_ceiling_rises_by_its_schedule_and_a_later_step_does_not_help_a
         license_("N1", "mydc", "MY", kind="NVEU", exporter="", effective_on="2025-01-13"),
     )
     chips_first_quarter = 633_000_000 // 15_832
-    ship = dict(exporter="nvidia", recipient="mydc", destination="MY", authorization="N1")
+    ship = {"exporter": "nvidia", "recipient": "mydc", "destination": "MY", "authorization": "N1"}
     framework.must(move("ship", "2025-02-01", chips_first_quarter, **ship))
     framework.refused(move("ship", "2025-03-31", 1, **ship), "cap_exceeded")
     framework.must(move("ship", "2025-04-01", 1, **ship))
@@ -263,12 +278,11 @@ def test_a_release_cures_a_breach_and_is_refused_by_no_cap(conn):
         "name: chips, counts: granted, by: [recipient], gives_back: [unshipped], limit: 5 chips",
     )
     ledger = Ledger(conn).begin(adopt(text), party("nvidia"), party("mydc", "MY"), license_("L1", "mydc", "MY"))
-    reported = {**grant("mydc", "MY", 30).raw}
-    assert ledger.ask(move("grant", YEAR, observed=True, exporter="nvidia", lines=reported["lines"])).verdict == "posted"
+    ledger.must(grant("mydc", "MY", 30, observed=True))  # it was granted all the same
     assert [cap for _, cap, _ in ledger.discrepancies()] == ["country", "chips"]
     ledger.refused(grant("mydc", "MY", 1), "cap_exceeded")
-    release = dict(exporter="nvidia", authorization="L1", recipient="mydc", destination="MY")
-    ledger.must(move("release", "2025-07-01", 1, **release))    # still over by 19: less bad is no worse
+    release = {"exporter": "nvidia", "authorization": "L1", "recipient": "mydc", "destination": "MY"}
+    ledger.must(move("release", "2025-07-01", 1, **release))  # still over by 19: less bad is no worse
     ledger.must(move("release", "2025-07-01", 25, **release))
     assert ledger.used("country", "destination=MY", "2025-07-01") == str(4 * 15_832)
     ledger.must(grant("mydc", "MY", 1, day="2025-07-01"))
@@ -284,7 +298,7 @@ def test_a_december_shipment_returned_in_february_frees_nothing_in_the_new_year(
 ):
     text = book(f"name: year, counts: shipped, gives_back: [return], window: calendar year, limit: {20 * 15_832} TPP")
     ledger = Ledger(conn).begin(adopt(text), party("nvidia"), party("mydc", "MY"))
-    there = dict(exporter="nvidia", recipient="mydc", destination="MY")
+    there = {"exporter": "nvidia", "recipient": "mydc", "destination": "MY"}
     ledger.must(move("ship", "2026-12-01", 20, **there))
     if fits_in_february == 10:
         ledger.must(move("ship", "2027-01-15", 10, **there))

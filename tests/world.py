@@ -1,4 +1,4 @@
-"""A small world for tests: parties, chips, rulebooks, authorizations and movements as requests, and a ledger to post to.
+"""A small world for tests: parties, chips, rulebooks, licenses and movements as requests, and a ledger to post to.
 
 Builders take what a test is about and fill in the rest. Times are fixed: the ledger never asks a clock.
 """
@@ -171,7 +171,8 @@ class Ledger:
         """Return the TPP that a counter has used on a day, added up over adoptions and, unless said, windows."""
         rows = self.rows(
             "SELECT coalesce(sum(tpp), 0) FROM counter_day WHERE cap = %s AND subject = %s AND day <= %s"
-            " AND (%s = '' OR window_from::text = %s)", cap, subject, date.fromisoformat(day), window, window)  # fmt: skip
+            " AND (%s = '' OR window_from::text = %s)",
+            cap, subject, date.fromisoformat(day), window, window)  # fmt: skip
         return short(rows[0][0])
 
     def subjects(self, cap: str) -> set[str]:

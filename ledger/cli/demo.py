@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -14,6 +16,7 @@ import typer
 
 from ledger.cli import asking, output
 from ledger.cli.tables import fold, say_lines, screen_width
+from ledger.core.errors import Malformed, Unusable
 
 if TYPE_CHECKING:
     from ledger.demo.values import Overview
@@ -21,6 +24,17 @@ if TYPE_CHECKING:
 ADOPTED, ADOPTED_FROM = "us-licensing-2026", "2023-11-17"  # what was enforced, and since when
 COMPARED = "us-diffusion-2025"
 FOLDER = "demo"  # in the data folder
+PROGRAM = "capledger"
+NEXT = (
+    "remaining --destination AE --recipient microsoft \\\n"
+    f"      --chip nvidia-b200 --authorization license --rulebook {COMPARED}",
+    "explain --movement ship --exporter nvidia \\\n"
+    "      --destination AE --recipient microsoft --chip nvidia-b200 --quantity 1000 \\\n"
+    "      --authorization uae-msft-2025-09",
+    "history g42",
+    f"usage --by destination --rulebook {COMPARED}",
+    "discrepancies",
+)
 
 
 def demo(on: asking.On = "", as_json: asking.AsJson = False) -> None:
@@ -29,25 +43,27 @@ def demo(on: asking.On = "", as_json: asking.AsJson = False) -> None:
     It writes the record as CSV files and runs the commands you would type yourself. A second run starts from what is
     there and adds nothing.
     """
-    from ledger.demo import record
     from ledger.demo.overview import overview
     from ledger.reports import Reader
     from ledger.settings import Settings
 
     day = asking.day_of(on)
+    if day.isoformat() < ADOPTED_FROM:
+        raise Malformed("on", f"--on {day} is before {ADOPTED} is in force.", f"Ask for {ADOPTED_FROM} or later.")
     folder = Settings.load().data_dir / FOLDER
     with asking.connected() as conn:  # keeps the server up between the commands
-        _make(folder)
-        record.write(folder)
+        _write(folder)
         steps = list(_Steps(folder, day.isoformat(), quiet=as_json).run())
         found = overview(Reader(conn), on=day, compared=COMPARED)
     if as_json:
         _say_as_json(found, steps)
-        return
-    from ledger.cli.demo_table import lines
+    else:
+        from ledger.cli.demo_table import lines
 
-    say_lines(lines(found, screen_width()))
-    say_lines(_next(day.isoformat()))
+        say_lines(lines(found, screen_width()), ["", "What to type next:"])
+        say_lines(f"  {_program()} {typed}" for typed in NEXT)
+    if any(step["status"] for step in steps):
+        raise typer.Exit(output.SAYS_NO)
 
 
 class _Steps:
@@ -93,7 +109,7 @@ class _Steps:
     ) -> dict[str, Any]:
         status, heard = output.ALL_WELL, io.StringIO()
         if not self._quiet:
-            output.say(f"$ capledger {typed}")
+            output.say(f"$ {_program()} {typed}")
         with redirect_stdout(heard):
             try:
                 command()
@@ -124,11 +140,29 @@ def _run(answer: dict[str, Any]) -> str:
     return f"{told}{differ}; run {answer['seq']:,}{same}, digest {answer['digest'][:16]}"
 
 
-def _make(folder: Path) -> None:
-    """Make the folder so that the embedded server's own user may pass through what is above it."""
-    for made in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        made.mkdir(exist_ok=True)
-        made.chmod(0o711)
+def _write(folder: Path) -> None:
+    """Write the record's files. The embedded server's own user must be able to pass through the folders above it."""
+    from ledger.demo import record
+
+    try:
+        for made in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+            made.mkdir(exist_ok=True)
+            made.chmod(0o711)
+        record.write(folder)
+    except OSError as fault:
+        raise Unusable(
+            "no_data_folder", f"The record cannot be written: {fault.strerror}.", "Set CAPLEDGER_DATA_DIR to a folder.",
+            where=str(folder),
+        ) from None  # fmt: skip
+
+
+def _program() -> str:
+    """Return how to call this program where it was called from: by its path, if it is not among the commands there."""
+    called = Path(sys.argv[0])
+    if called.name != PROGRAM or shutil.which(PROGRAM):
+        return PROGRAM
+    here = Path.cwd()
+    return str(called.absolute().relative_to(here) if called.absolute().is_relative_to(here) else called)
 
 
 def _say_as_json(found: Overview, steps: list[dict[str, Any]]) -> None:
@@ -152,17 +186,3 @@ def _say_as_json(found: Overview, steps: list[dict[str, Any]]) -> None:
             ],
         }
     )
-
-
-def _next(day: str) -> list[str]:
-    return ["", "What to type next:", *(f"  {line}" for line in NEXT)]
-
-
-NEXT = (
-    "capledger remaining --destination AE --recipient microsoft --chip nvidia-h100-sxm5-80 \\\n"
-    "    --authorization license --rulebook us-diffusion-2025",
-    "capledger history g42",
-    "capledger discrepancies",
-    "capledger usage --by destination --rulebook us-diffusion-2025",
-    "capledger rulebook show us-licensing-2026",
-)

@@ -1,6 +1,6 @@
 """The demo's table: each country under two rulebooks, each license, what is listed only, and where all of it is from.
 
-Two lines a row, so that exact figures stand in columns on a screen of 80.
+Figures stand in columns on a first line; what is said of them stands below, so that exact figures fit a screen of 80.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ledger.cli.tables import Column, bar, fold, table
+from ledger.cli.tables import bar, fold
 from ledger.core.compute import grouped
 
 if TYPE_CHECKING:
-    from ledger.demo.values import Answer, Country, Flag, License, Listed, Overview, UnderBook
+    from ledger.demo.values import Answer, Beside, Country, License, Listed, Overview, UnderBook
 
-NARROWEST, WIDEST, UNSEEN = 80, 110, 100  # columns: of a screen, and where there is none
-_FIGURES = (16, 8, 16, 19)  # licensed, shipped, cap, left
+NARROWEST, WIDEST = 80, 100  # columns; wider lines are harder to follow from label to figure
+_FIGURES = (16, 9, 16, 19)  # licensed, shipped, cap, left
 _TITLES = ("licensed", "shipped", "cap", "left")
+_INDENT = 20
 _UNKNOWN = "undetermined"
+_LEFT = {"permit": "not capped", "not_permitted": "not permitted"}
 UNCONFIRMED, MORE, AT_MOST = "*", "+", "<="
 
 
 def lines(found: Overview, width: int | None) -> Iterator[str]:
-    """Yield the whole table, none of its lines wider than `width` (80 at least) but for what cannot be broken."""
-    width = min(max(width or UNSEEN, NARROWEST), WIDEST)
-    yield ""
-    yield from _head(found, width)
-    yield ""
-    yield _row("", _TITLES, width)
+    """Yield all of it, no line wider than `width` (80 at least) but for sources, which stay whole to be copied."""
+    width = min(max(width or WIDEST, NARROWEST), WIDEST)
+    yield from ("", *_head(found, width), "")
+    yield from _row("", _TITLES, width)
     yield "-" * width
     for country in found.countries:
         yield from _country(country, width)
@@ -40,10 +40,25 @@ def lines(found: Overview, width: int | None) -> Iterator[str]:
 
 
 def _head(found: Overview, width: int) -> Iterator[str]:
-    yield f"LICENSED AI COMPUTE BY COUNTRY AND RECIPIENT on {found.on}, in TPP"
+    yield f"LICENSED AI COMPUTE BY COUNTRY AND RECIPIENT, in TPP, on {found.on}"
+    yield "TPP: dense TOPS x bits, summed over all chips. One H100 is 15,832 TPP."
     for book in found.rulebooks:
-        force = "adopted here" if book.is_adopted else "asked about beside it, by the same lens"
-        yield from fold(f"{book.rulebook}: {book.title} ({force}).", width, "  ")
+        force = "adopted" if book.is_adopted else "asked beside it, by the same lens"
+        yield from fold(f"{book.rulebook} ({force}): {book.title}.", width, "  ")
+    yield from _beyond(found, width)
+
+
+def _beyond(found: Overview, width: int) -> Iterator[str]:
+    """Tell at a glance what is licensed beyond what a book would let each country have."""
+    for n, book in enumerate(found.rulebooks):
+        under = [(country.name, country.rulebooks[n]) for country in found.countries]
+        over = [f"{name} {_times(at)} its cap" for name, at in under if at.state == "over" and at.limit]
+        if over:
+            yield from fold(f"Licensed beyond {book.rulebook}: {', '.join(over)}.", width, "  ")
+
+
+def _times(book: UnderBook) -> str:
+    return f"{book.used / (book.limit or 1):.2f} times"
 
 
 def _country(country: Country, width: int) -> Iterator[str]:
@@ -53,76 +68,100 @@ def _country(country: Country, width: int) -> Iterator[str]:
     for license in country.licenses:
         yield from _license(license, width)
     if several := len(country.undetermined):
-        yield from _text(f"{MORE} {several} license{'s' * (several > 1)} of undetermined size: see below.", width)
+        yield from _said(f"{MORE} {several} license{'s' * (several > 1)} of undetermined size, listed below", width)
     yield ""
 
 
 def _under(book: UnderBook, country: Country, width: int) -> Iterator[str]:
-    mark = (UNCONFIRMED if country.confidence != "confirmed" else "") + (MORE if country.undetermined else "")
-    is_bound = book.binding_cap != "unlimited"
-    limit, left = ("none", "no limit") if not is_bound else (_amount(book.limit, book.unit), _left(book, country))
+    mark = UNCONFIRMED * (country.confidence != "confirmed") + MORE * bool(country.undetermined)
     licensed = _UNKNOWN if book.licensed_tpp is None else f"{grouped(book.licensed_tpp)}{mark}"
-    yield _row(f"  {book.rulebook}", (licensed, grouped(book.shipped_tpp), limit, left), width)
-    told = f"{book.binding_cap} binds ({book.law})" if is_bound else "no cap that refuses"
-    if is_bound:
-        told = f"{bar(book.used, book.limit)} {book.state.upper() if book.state == 'over' else book.state}: {told}"
-    yield from _text(told, width, f"    tier {book.tier}")
+    limit, left = _limit_and_left(book, at_most=bool(country.undetermined))
+    yield from _row(f"  {book.rulebook}", (licensed, grouped(book.shipped_tpp), limit, left), width)
+    yield from _said(_standing(book), width, f"    tier {book.tier}")
     if book.uncounted_tpp:
-        yield from _text(f"{grouped(book.uncounted_tpp)} more is licensed and not counted by it", width)
-    for flag in book.flags:
-        yield from _text(_flag(flag), width)
-    yield from _rules(book.rules, width)
+        more = f"{grouped(book.uncounted_tpp)} more is licensed and not counted: it counts {_days(book.window)}"
+        yield from _said(more, width)
+    if not book.is_bound:
+        yield from _said(f"one more license: {_rules(book.rules)}", width)
+    for cap in book.beside:
+        yield from _said(_beside(cap), width)
 
 
-def _left(book: UnderBook, country: Country) -> str:
-    at_most = f"{AT_MOST} " if country.undetermined else ""
-    return f"{at_most}{_amount(book.left, book.unit)}"
+def _limit_and_left(book: UnderBook, *, at_most: bool) -> tuple[str, str]:
+    if book.is_bound:
+        left = _amount(book.left, book.unit)
+        return _amount(book.limit, book.unit), f"{AT_MOST} {left}" if at_most and book.left is not None else left
+    answers = {answer.answer for answer in book.rules}
+    return "none", _LEFT.get(answers.pop(), _UNKNOWN) if len(answers) == 1 else "it depends"
 
 
-def _amount(amount: Decimal | None, unit: str) -> str:
+def _standing(book: UnderBook) -> str:
+    if not book.is_bound:
+        return "no cap for the country: license by license"
+    return f"{bar(book.used, book.limit)} {_state(book.state)}: {book.binding_cap} binds ({book.law})"
+
+
+def _state(state: str) -> str:
+    return state.upper() if state in ("over", "exhausted") else state
+
+
+def _amount(amount: Decimal | None, unit: str = "TPP") -> str:
     if amount is None:
         return _UNKNOWN
     return grouped(amount) if unit == "TPP" else f"{grouped(amount)} {unit}"
 
 
-def _flag(flag: Flag) -> str:
-    unsure = f", {flag.confidence}" if flag.confidence != "confirmed" else ""
-    return (
-        f"{flag.cap} only flags ({flag.status}{unsure}): {_amount(flag.used, flag.unit)} of "
-        f"{_amount(flag.limit, flag.unit)} in {flag.window}"
-    )
+def _beside(cap: Beside) -> str:
+    told = [cap.status, cap.confidence if cap.confidence != "confirmed" else ""]
+    told.append("only flags" if cap.when_exceeded == "flag" else "refuses")
+    used = _UNKNOWN if cap.state == _UNKNOWN else f"{grouped(cap.used)} of {_amount(cap.limit, cap.unit)} used"
+    return f"{cap.cap} of {cap.subject} ({', '.join(filter(None, told))}): {used}, {_days(cap.window)}"
 
 
-def _rules(answers: Sequence[Answer], width: int) -> Iterator[str]:
-    """Tell how the rules answer one more license, chip by chip, where they would deny one."""
-    if any(answer.answer == "not_permitted" for answer in answers):
-        told = dict.fromkeys(f"{each.chip} {each.answer.replace('_', ' ')} ({each.rules})" for each in answers)
-        for each in told:
-            yield from _text(f"rules: {each}", width)
+def _days(window: str) -> str:
+    first, _, until = window.partition("/")
+    if not until:
+        return window
+    return f"from {first}" if until == ".." else f"from {first} until {until}"
+
+
+def _rules(answers: Sequence[Answer]) -> str:
+    """Return how the rules answer, those together that are answered alike."""
+    alike: dict[str, dict[str, None]] = {}
+    for each in answers:
+        named = f" ({each.rules})" if each.rules and each.answer != _UNKNOWN else ""
+        alike.setdefault(f"{each.answer.replace('_', ' ')}{named}", {})[each.asked] = None
+    return "; ".join(f"{answer} for {', '.join(asked)}" for answer, asked in alike.items())
 
 
 def _license(license: License, width: int) -> Iterator[str]:
-    mark = UNCONFIRMED if license.confidence != "confirmed" else ""
-    figures = [f"{_amount(amount, 'TPP')}{mark}" for amount in (license.licensed_tpp, license.limit_tpp)]
-    shipped, left = grouped(license.shipped_tpp), f"{_amount(license.left_tpp, 'TPP')}{mark}"
-    yield _row(f"  {license.name} {license.stated_date}", (figures[0], shipped, figures[1], left), width)
-    yield from _text(f"{bar(license.shipped_tpp, license.limit_tpp)} {license.state}: its license binds", width)
-    yield from _text(f"{license.stated}, {license.status} {_refs(license.sources)}", width)
+    mark = UNCONFIRMED * (license.confidence != "confirmed")
+    licensed, limit, left = (
+        f"{_amount(amount)}{mark}" for amount in (license.licensed_tpp, license.limit_tpp, license.left_tpp)
+    )
+    yield from _row(
+        f"  {license.name} {license.stated_date}", (licensed, grouped(license.shipped_tpp), limit, left), width
+    )
+    yield from _said(f"{bar(license.shipped_tpp, license.limit_tpp)} {_state(license.state)}: its license binds", width)
+    yield from _said(f"{license.stated}, {license.status} {_refs(license.sources)}", width)
     if license.doubt:
-        yield from _text(f"{UNCONFIRMED} {license.doubt}", width)
+        yield from _said(f"{UNCONFIRMED} {license.doubt}", width)
 
 
-def _row(label: str, figures: Sequence[str], width: int) -> str:
+def _row(label: str, figures: Sequence[str], width: int) -> Iterator[str]:
+    """Yield a label with its figures, on a line of its own where it is too long."""
     cells = "".join(f"{figure:>{wide}}" for figure, wide in zip(figures, _FIGURES, strict=True))
     room = width - sum(_FIGURES)
-    return f"{label:<{room}}{cells}" if len(label) <= room else f"{label}\n{' ' * room}{cells}"
+    if len(label) > room:
+        yield from fold(label, width, "  ")
+        label = ""
+    yield f"{label:<{room}}{cells}"
 
 
-def _text(text: str, width: int, label: str = "") -> Iterator[str]:
+def _said(text: str, width: int, label: str = "") -> Iterator[str]:
     """Yield a sentence beside the labels, in as many lines as it takes."""
-    indent = " " * 20
-    for n, line in enumerate(fold(text, width - len(indent))):
-        yield f"{label:<{len(indent)}}{line}" if not n else f"{indent}{line}"
+    for n, line in enumerate(fold(text, width - _INDENT, "  ")):
+        yield f"{label if not n else '':<{_INDENT}}{line}"
 
 
 def _refs(numbers: Sequence[int]) -> str:
@@ -130,56 +169,48 @@ def _refs(numbers: Sequence[int]) -> str:
 
 
 def _marks(found: Overview, width: int) -> Iterator[str]:
-    if not any(book.shipped_tpp for country in found.countries for book in country.rulebooks):
-        yield from fold("Nothing in this record is shipped: what is licensed may still go, or may never go.", width)
-    yield from fold(
+    marks = [
+        "A country's figures are the sums of its licenses below it; [1] names the sources of each.",
         f"{UNCONFIRMED} unconfirmed: the deal, its recipient or its chip's rating rests on what was not confirmed.",
-        width, "  ",
-    )  # fmt: skip
-    yield from fold(
-        f"{MORE} and more: licenses of undetermined size come on top of it, so that {AT_MOST} (at most) is left.",
-        width, "  ",
-    )  # fmt: skip
-    yield from fold("A country's figures are the sums of its licenses, each with its sources.", width, "  ")
+        f"{MORE} and more: licenses of undetermined size come on top, so that at most ({AT_MOST}) this is left.",
+    ]
+    if not any(book.shipped_tpp for country in found.countries for book in country.rulebooks):
+        marks.insert(0, "Licensed is not shipped: nothing in this record is reported as shipped.")
+    for mark in marks:
+        yield from fold(mark, width, "  ")
 
 
 def _undetermined(found: Overview, width: int) -> Iterator[str]:
-    rows = [
-        [each.stated_date, each.country, f"{each.name}{UNCONFIRMED * (each.confidence != 'confirmed')}", each.stated,
-         each.status, _refs(each.sources)]
-        for country in found.countries for each in country.undetermined
-    ]  # fmt: skip
-    if rows:
-        yield from ("", "LICENSED, OF UNDETERMINED SIZE: in the journal, not counted")
-        yield from table(_columns(), rows, width)
+    licenses = [each for country in found.countries for each in country.undetermined]
+    if licenses:
+        yield from ("", f"LICENSED, SIZE UNDETERMINED ({len(licenses)}): in the journal, counted nowhere")
+    for each in licenses:
+        told = f"{each.stated}; {each.status} {_refs(each.sources)}"
+        yield from _deal(each.stated_date, each.country, each.name, each.confidence, told, width)
 
 
 def _listed(listed: Sequence[Listed], width: int) -> Iterator[str]:
-    rows = [
-        [each.date, each.country, f"{each.recipient}{UNCONFIRMED * (each.confidence != 'confirmed')}",
-         f"{each.stated}{f', part of {each.part_of}' if each.part_of else ''}", each.status, _refs(each.sources)]
-        for each in listed
-    ]  # fmt: skip
-    if rows:
-        yield from ("", "ANNOUNCED, PLANNED OR DISCUSSED: listed, not in the journal, not counted")
-        yield from table(_columns(), rows, width)
+    if listed:
+        yield from ("", f"ANNOUNCED, PLANNED OR DISCUSSED ({len(listed)}): not in the journal, counted nowhere")
+    for each in listed:
+        part = f" (part of {each.part_of})" if each.part_of else ""
+        told = f"{each.stated}{part}; {each.status} {_refs(each.sources)}"
+        yield from _deal(each.date, each.country, each.recipient, each.confidence, told, width)
 
 
-def _columns() -> list[Column]:
-    return [
-        Column("date"), Column("of"), Column("recipient", least=14), Column("as published", least=14),
-        Column("status", least=10), Column("source", least=4),
-    ]  # fmt: skip
+def _deal(day: str, country: str, name: str, confidence: str, told: str, width: int) -> Iterator[str]:
+    mark = UNCONFIRMED * (confidence != "confirmed")
+    yield from fold(f"  {day:<10}  {country:<5}  {name}{mark}: {told}", width, " " * (_INDENT + 1))
 
 
 def _disputes(found: Overview, width: int) -> Iterator[str]:
     if found.discrepancies:
-        yield from ("", f"DISCREPANCIES, {len(found.discrepancies)} unresolved: capledger discrepancies")
-        for each in found.discrepancies:
-            yield from fold(f"{each.id:>4} {each.day} {each.subject}: {each.note}", width, "     ")
+        yield from ("", f"DISCREPANCIES ({len(found.discrepancies)}): what broke a cap or a rule, or cannot be told")
+    for each in found.discrepancies:
+        yield from fold(f"  {each.day}  {each.id:>5,}  {each.note}", width, " " * (_INDENT + 1))
 
 
 def _sources(found: Overview) -> Iterator[str]:
-    yield from ("", "SOURCES")
+    yield from ("", "SOURCES, as the record names them")
     for each in found.sources:
-        yield f"{f'[{each.number}]':>4} {each.source}"
+        yield f"{f'[{each.number}]':>6} {each.source}"

@@ -56,7 +56,10 @@ def settle(
     key: Annotated[str, typer.Option(metavar="KEY", help="Makes repeating this command safe; new if not said.")] = "",
     as_json: asking.AsJson = False,
 ) -> None:
-    """Explain, resolve or reopen a discrepancy by a record. Exit status 1: it is refused."""
+    """Explain, resolve or reopen a discrepancy by a record.
+
+    Exit status 1: it is refused.
+    """
     from ledger.posting import Request
 
     stated = {"id": number, "change": change, "note": note, "owner": owner}

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import zip_longest
 
@@ -149,7 +149,9 @@ def _folded_under(
         cells = list(row)
         cells[above] = tuple(line for line in (*row[above], *row[at]) if line) or ("",)
         merged.append(cells)
-    return _without(columns, merged, at)
+    least = max(columns[above].least, moved.least) if columns[above].least else 0
+    shown = [replace(column, least=least) if n == above else column for n, column in enumerate(columns)]
+    return _without(shown, merged, at)
 
 
 def _without(

@@ -32,6 +32,13 @@ def holds(condition: Condition, profile: Profile, book: Rulebook, day: date) -> 
             return _any(holds(part, profile, book, day) for part in parts)
 
 
+def unknown_in(condition: Condition, profile: Profile, book: Rulebook, day: date) -> list[str]:
+    """Return the dimensions on which a condition that is unknown turns, in its order."""
+    if isinstance(condition, Test):
+        return [condition.dimension] if _test(condition, profile, book, day) is None else []
+    return [name for part in condition.of for name in unknown_in(part, profile, book, day)]
+
+
 def subject_value(dimension: str, profile: Profile, book: Rulebook, day: date) -> str:
     """Return what a counter is kept for in one dimension of `by`; `unknown` where it is not known."""
     match dimension:

@@ -112,12 +112,15 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
         start = max(first, span.first or first)
         if span.until is not None and start >= span.until:
             continue
-        if fast and start == first and not cap.limit.unlimited:
+        if cap.limit.unlimited:  # only watched: no later day is ever over
+            shown = shown or _stand(cap, start, counter.used(start), _until(changes, start))
+            continue
+        if fast and start == first:
             limit = _lowest(cap, first, span)
-            if limit is not None and _sure(asked_first, unit) and counter.peak() + _size(asked_first) <= limit:
-                if unit == "TPP" or not counter.has_unstated:
-                    shown = shown or _stand(cap, first, counter.used(first), asked_first)
-                    continue
+            told = _sure(asked_first, unit) and (unit == "TPP" or not counter.has_unstated)
+            if limit is not None and told and counter.peak() + _size(asked_first) <= limit:
+                shown = shown or _stand(cap, first, counter.used(first), asked_first)
+                continue
             counter.settle()  # the bound only ever grew: compute it anew before it is asked again
         for day, used, asked in _days(counter, cap, changes, start, span.until):
             standing = _stand(cap, day, used, asked)
@@ -130,6 +133,26 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
     if verdict:
         return verdict
     return shown or Standing("fits", first, None, ZERO, ZERO, ZERO)
+
+
+def scarcest(
+    counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iterable[Span]
+) -> tuple[Decimal, Decimal] | None:
+    """Return what is left and what is asked on the day that admits least of what is asked; None where all fits."""
+    worst: tuple[Decimal, Decimal] | None = None
+    first = min(changes)
+    for span in spans:
+        start = max(first, span.first or first)
+        if span.until is not None and start >= span.until:
+            continue
+        for day, used, asked in _days(counter, cap, changes, start, span.until):
+            standing = _stand(cap, day, used, asked)
+            left = standing.left
+            if standing.finding != "exceeded" or left is None:
+                continue
+            if worst is None or left * worst[1] < worst[0] * standing.asked:
+                worst = left, standing.asked
+    return worst
 
 
 def tightest(counter: Counter, cap: Cap, day: date, spans: Iterable[Span]) -> Standing:
@@ -200,6 +223,15 @@ def _days(
         while pending and pending[0][0] <= day:
             asked = asked.plus(pending.pop(0)[1])
         yield day, counter.used(day), asked
+
+
+def _until(changes: Mapping[date, Amount], last: date) -> Amount:
+    """Return what changes come to at the end of a day."""
+    total = NOTHING
+    for day, amount in changes.items():
+        if day <= last:
+            total = total.plus(amount)
+    return total
 
 
 def _lowest(cap: Cap, first: date, span: Span) -> Decimal | None:

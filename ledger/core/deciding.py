@@ -12,9 +12,10 @@ from typing import Literal
 
 from ledger.core import counters
 from ledger.core.lens import Effect, Entry, Key
+from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
 from ledger.core.planning import Plan, Planner
-from ledger.core.position import Lot, Position, merge
+from ledger.core.position import Position, merge
 from ledger.core.refusals import (
     ALWAYS_REFUSES,
     OPERATOR,
@@ -79,6 +80,9 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
             lines.append(known)
         if line.of and position.lot(line.of) is None:
             missing.append(Missing("unknown_movement", "of", f"{line.of[0]}.{line.of[1]}"))
+    exporter = "" if movement.lines else movement.exporter  # of a reverse; else its lines ask for it
+    if exporter and position.knowledge.party(exporter, movement.effective_on) is None:
+        missing.append(Missing("unknown_party", "exporter", exporter))
     plan, restored = _plan(movement, lines, missing, position, seq)
     effects = position.effects(plan.entries)
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
@@ -171,7 +175,7 @@ def _look(effects: list[Effect], position: Position) -> list[Looked]:
         counter = position.counter(key, first)
         standing = counters.test(counter, effect.cap, changes, spans)
         adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
-        looked.append(Looked(adoption, effect.cap, key, effect.span, standing))
+        looked.append(Looked(adoption, effect.cap, key, effect.span, standing, changes))
     return looked
 
 

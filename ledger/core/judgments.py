@@ -17,7 +17,7 @@ from ledger.core.compute import plain
 from ledger.core.deciding import Judged
 from ledger.core.knowledge import Adoption
 from ledger.core.lens import Entry
-from ledger.core.position import Lot, LotRef
+from ledger.core.lots import Lot, LotRef
 from ledger.core.profile import Profile, from_body
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED, canonical
 from ledger.core.refusals import Looked, Refusal

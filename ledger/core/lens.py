@@ -162,12 +162,14 @@ class Lens:
         segment = (profile.sha256, bisect_right(self.book.boundaries, lot_day))
         if segment not in self._touched:
             self._touched[segment] = self._touch(profile, lot_day)
-        spans = [(touch, window_of(touch.cap, lot_day)) for touch in self._touched[segment]]
-        return [
-            Key(self.seq, touch.cap.name, touch.subject, span.first or date.min)
-            for touch, span in spans
-            if span and touch.cap.counts != "authorizations"
-        ]
+        keys = []
+        for touch in self._touched[segment]:
+            if lot_day not in touch.windows:
+                touch.windows[lot_day] = window_of(touch.cap, lot_day)
+            span = touch.windows[lot_day]
+            if span and touch.cap.counts != "authorizations":
+                keys.append(Key(self.seq, touch.cap.name, touch.subject, span.first or date.min))
+        return keys
 
     def ever_touched(self, profile: Profile) -> set[tuple[int, str, str]]:
         """Return (book, cap, subject) of every counter that a profile may touch, whatever its lot's day."""

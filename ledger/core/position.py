@@ -6,74 +6,21 @@ movement as if the ones before it had been committed.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ledger.core.counters import Counter
 from ledger.core.facts import Authorization, Chip
 from ledger.core.knowledge import Adoption, Knowledge
-from ledger.core.lens import NOTHING, ZERO, Amount, Effect, Entry, Key, Lens
+from ledger.core.lens import NOTHING, Amount, Effect, Entry, Key, Lens
+from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Span
 from ledger.core.rules import Rules
-
-LotRef = tuple[int, int]
-Place = tuple[str, str, str]  # recipient, destination, base chip
-LotStage = Literal["reserved", "licensed", "shipped"]
-
-
-@dataclass(slots=True)
-class Lot:
-    """Chips that were reserved, granted or shipped together, with what is left of them.
-
-    Balances are in `unit`: chips, or TPP where granted or shipped in equivalents. `open` is what may still be drawn
-    from a reservation or grant; in_transit and installed are of a shipment. changed_on: last day of any entry.
-    """
-
-    ref: LotRef
-    stage: LotStage
-    profile: Profile
-    day: date
-    last_day: date | None
-    unit: Literal["chips", "tpp"]
-    amount: Decimal = ZERO
-    open: Decimal = ZERO
-    in_transit: Decimal = ZERO
-    installed: Decimal = ZERO
-    changed_on: date = date.min
-
-    @property
-    def emptied(self) -> bool:
-        """Whether nothing is left to draw on."""
-        return not (self.open or self.in_transit or self.installed)
-
-    @property
-    def place(self) -> Place:
-        """Where its chips are, or are to go."""
-        return self.profile.recipient.party, self.profile.destination, self.profile.base_chip
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is left of it, and nothing overdrawn: then only its number finds it."""
-        return not (self.open or self.in_transit or self.installed)
-
-    def apply(self, entry: Entry) -> None:
-        """Take in one entry at this lot."""
-        amount = Decimal(entry.chips or 0) if self.unit == "chips" else entry.tpp
-        match entry.stage:
-            case "reserved" | "open":
-                self.open += amount
-                self.last_day = entry.last_day
-            case "shipped":
-                self.in_transit += amount
-            case "received":
-                self.in_transit -= amount
-            case "installed":
-                self.installed += amount
-        self.changed_on = max(self.changed_on, entry.day)
 
 
 class Source(Protocol):
@@ -234,11 +181,10 @@ class Position:
             known = days.get(day)
             days[day] = amount_used if known is None else known.plus(amount_used)
             counter = self.counters.get(key)
-            if counter is not None:
-                if day < counter.exact_from:
-                    del self.counters[key]
-                else:
-                    counter.add(day, amount_used)
+            if counter is not None and day < counter.exact_from:
+                del self.counters[key]
+            elif counter is not None:
+                counter.add(day, amount_used)
 
     def committed(self) -> None:
         """Forget what was pending: it is in the database now."""
@@ -262,9 +208,8 @@ class Position:
 
     def _indexed(self, lot: Lot) -> list[Lot] | None:
         """The index a lot belongs in, None where that was not fetched yet."""
-        if lot.stage == "licensed":
-            return self.by_authorization.get(lot.profile.authorization)
-        return self.by_place.get(lot.place)
+        is_grant = lot.stage == "licensed"
+        return self.by_authorization.get(lot.profile.authorization) if is_grant else self.by_place.get(lot.place)
 
     def _index_again(self, lot: Lot) -> None:
         """Find a lot by its place again that was emptied, and is about to change."""
@@ -275,9 +220,7 @@ class Position:
     def _index(self, lot: Lot) -> None:
         lots = self._indexed(lot)
         if lots is not None:
-            lots.append(lot)
-            if len(lots) > 1 and _age(lot) < _age(lots[-2]):
-                lots.sort(key=_age)
+            insort(lots, lot, key=_age)
 
 
 def _index_key(lot: Lot) -> str | Place:

@@ -15,10 +15,20 @@ from ledger.core.compute import chip_from_row, plain
 from ledger.core.errors import Malformed
 from ledger.core.facts import UNKNOWN, Authorization, Chip, Party
 from ledger.core.movements import CONFIDENCES, UNITS
-from ledger.core.movements.fields import country, day, equivalents, free_text, identifier, whole, word
+from ledger.core.movements.fields import (
+    country,
+    day,
+    equivalents,
+    free_text,
+    identifier,
+    stated_text,
+    whole,
+    word,
+)
 
 ISSUED_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA")
 CHANGES = ("issued", "amended", "suspended", "reinstated", "revoked", "surrendered")
+RESERVED = frozenset({"operator", "reconciliation", "ledger", "self", UNKNOWN})  # no party may be called so
 STATE_AFTER = {"suspended": "suspended", "revoked": "revoked", "surrendered": "surrendered"}
 
 Reader = Callable[[str, Any], Any]
@@ -86,7 +96,8 @@ def read(
             continue
         if field not in known:
             raise Malformed(field, f"{field} is not a field of {what}.", f"Known: {', '.join(known)}.")
-        values[field] = known[field](field, stated)
+        counts = known[field] in (whole, equivalents) and isinstance(stated, int)
+        values[field] = known[field](field, stated if counts else stated_text(field, stated))
         body[field] = stated
     for field in needed:
         if field not in values:
@@ -98,7 +109,10 @@ def party(raw: Mapping[str, Any]) -> tuple[Party, dict[str, Any]]:
     """Return a statement about a party. Its ultimate parent is a party, `self`, or `unknown` (the default)."""
     values, body = read(raw, PARTY_FIELDS, "a party", "party_id", "name")
     values["valid_from"] = values.pop("from", None)
-    return Party(party=values.pop("party_id"), **values), body
+    name = values.pop("party_id")
+    if name in RESERVED:
+        raise Malformed("party_id", f"party_id is '{name}', a word with a meaning of its own.", "Use another id.")
+    return Party(party=name, **values), body
 
 
 def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:

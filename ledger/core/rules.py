@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from ledger.core.conditions import holds
+from ledger.core.conditions import holds, unknown_in
+from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Rule, Rulebook
 
@@ -46,6 +47,7 @@ class Rules:
 
     def _ask(self, profile: Profile, day: date) -> RuleAnswer:
         possible: list[RuleAnswer] = []
+        unknown: list[str] = []
         for rule in self.book.rules:
             if not rule.span.covers(day):
                 continue
@@ -55,18 +57,19 @@ class Rules:
             possible.append(_outcome(rule, profile, self.book))
             if truth is True:
                 break
+            unknown += unknown_in(rule.where, profile, self.book, day)
         else:
             possible.append(_no_match(self.book, profile))
         outcomes = {answer.outcome for answer in possible}
         if len(outcomes) == 1:
             return possible[-1] if possible[-1].rules else possible[0]
         names = tuple(dict.fromkeys(name for answer in possible for name in answer.rules))
-        unknown = ", ".join(_unknowns(profile)) or "something this movement does not state"
+        turns_on = " and ".join(dict.fromkeys(_in_words(name, profile) for name in unknown))
         return RuleAnswer(
             "undetermined",
             names,
             possible[0].law,
-            f"{self.book.name}: whether {' or '.join(names)} applies turns on {unknown}, which is not known.",
+            f"{self.book.name}: whether {' or '.join(names)} applies turns on {turns_on}, not known.",
             "State it, or register what is missing; then the same request can succeed.",
         )
 
@@ -80,7 +83,9 @@ def _outcome(rule: Rule, profile: Profile, book: Rulebook) -> RuleAnswer:
     if rule.answer != "permit":
         verb = "denies" if rule.answer == "deny" else "presumes denial of"
         remedy = (
-            "Only an authorization that overrides this rule by name could." if rule.answer == "presume_deny" else ""
+            "Only an authorization that overrides this rule by name could."
+            if rule.answer == "presume_deny"
+            else "No authorization opens this door while the rule stands."
         )
         return RuleAnswer("not_permitted", (rule.name,), rule.law, f"{named} {verb} this movement.", remedy)
     missing = tuple(kind for kind in rule.evidence if kind not in profile.evidence) + _missing_party(
@@ -119,20 +124,27 @@ def _no_match(book: Rulebook, profile: Profile) -> RuleAnswer:
     )
 
 
-def _unknowns(profile: Profile) -> list[str]:
-    """Return what a profile does not know, in words, most telling first."""
-    words = []
-    for role in ("recipient", "owner", "operator"):
-        seat = getattr(profile, role)
-        if seat.headquarters == "unknown":
-            words.append(f"the headquarters of {seat.party}")
-        if seat.parent_headquarters == "unknown":
-            words.append(f"the ultimate parent of {seat.party}")
-    if profile.meets == "undetermined":
-        words.append(f"the control class of {profile.base_chip}")
-    if profile.data_center is None:
-        words.append(f"whether {profile.base_chip} is made for data centers")
-    for name in ("exported_from", "end_use"):
-        if not getattr(profile, name):
-            words.append(name)
-    return list(dict.fromkeys(words))
+def _in_words(dimension: str, profile: Profile) -> str:
+    """Return what is not known, as a person would ask for it."""
+    if dimension.endswith("_headquarters"):
+        seats = (
+            [profile.owner]
+            if dimension == "owner_headquarters"
+            else [profile.recipient, profile.owner, profile.operator]
+        )
+        words = []
+        for seat in seats:
+            if seat.headquarters == UNKNOWN:
+                words.append(f"the headquarters of {seat.party}")
+            if seat.parent_headquarters == UNKNOWN:
+                words.append(f"the ultimate parent of {seat.party}")
+        return " and ".join(dict.fromkeys(words))
+    return {
+        "control": f"the control class of {profile.base_chip}",
+        "data_center": f"whether {profile.base_chip} is made for data centers",
+        "us_available_on": f"since when {profile.base_chip} is sold",
+        "dram_bandwidth": f"the memory bandwidth of {profile.base_chip}",
+        "exported_from": "which country it is exported from",
+        "end_use": "its end use",
+        "ultimate_parent": f"the ultimate parent of {profile.recipient.party}",
+    }.get(dimension, f"its {dimension.replace('_', ' ')}")

@@ -6,7 +6,8 @@ listed never entered the journal: it comes from the list of deals itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -14,14 +15,16 @@ from ledger import reference
 from ledger.core import counters
 from ledger.core.compute import last_day_of
 from ledger.core.facts import Authorization
+from ledger.core.lens import EVERYONE, limit_on
 from ledger.core.rulebook import All, Cap, Limit
 from ledger.demo import record
 from ledger.demo.values import (
+    UNLIMITED,
     Answer,
+    Beside,
     Book,
     Country,
     Dispute,
-    Flag,
     License,
     Listed,
     Overview,
@@ -29,7 +32,18 @@ from ledger.demo.values import (
     Sources,
     UnderBook,
 )
-from ledger.reports import CapLeft, Reader, Remaining, Usage, View, discrepancies, remaining, usage
+from ledger.reports import (
+    CapLeft,
+    CapStanding,
+    Reader,
+    Remaining,
+    Usage,
+    View,
+    discrepancies,
+    remaining,
+    standings,
+    usage,
+)  # fmt: skip
 from ledger.reports.remaining import BLOCKING
 
 LICENSE = "license"  # the kind of authorization, and what binds a recipient's row: the quantity it was licensed
@@ -46,7 +60,8 @@ def overview(reader: Reader, *, on: date, compared: str) -> Overview:
     sources = Sources()
     with reader.view(on=on) as view:
         licensed = _licensed(view, sources)
-        adopted = {code: _under(view, code, licenses) for code, licenses in licensed.items()}
+        day = _Day.of(view)
+        adopted = {code: _under(day, code, licenses) for code, licenses in licensed.items()}
         books = [_book(view)]
         disputes = tuple(
             Dispute(
@@ -54,10 +69,12 @@ def overview(reader: Reader, *, on: date, compared: str) -> Overview:
                 each.effective_on, each.note,
             )
             for each in discrepancies(view)
+            if each.effective_on <= on
         )  # fmt: skip
         journal = view.known
     with reader.view(on=on, known=journal, rulebook=compared) as view:
-        beside = {code: _under(view, code, licenses) for code, licenses in licensed.items()}
+        day = _Day.of(view)
+        beside = {code: _under(day, code, licenses) for code, licenses in licensed.items()}
         books.append(_book(view))
     countries = tuple(_country(code, (adopted[code], beside[code]), licensed[code]) for code in licensed)
     listed = tuple(_listed(on, sources))
@@ -134,15 +151,47 @@ def _license(view: View, terms: Authorization, country: str, total: Usage | None
     )
 
 
-def _under(view: View, code: str, licenses: Sequence[License]) -> UnderBook:
-    """Return how a country stands under the view's rulebook: what one more license would meet there."""
-    total = next((each for each in usage(view, "destination") if each.subject == code), None)
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What a view's reports say of its day, each asked once."""
+
+    view: View
+    totals: Mapping[str, Usage]
+    standings: Mapping[tuple[str, str], CapStanding]
+
+    @classmethod
+    def of(cls, view: View) -> _Day:
+        totals = {each.subject: each for each in usage(view, "destination")}
+        return cls(view, totals, {(each.cap, each.subject): each for each in standings(view)})
+
+    def at(self, cap: CapLeft) -> Beside:
+        """Return how a cap stands on the day itself; `remaining` tells the worst day from then on."""
+        told = self.standings.get((cap.cap, cap.subject))
+        adoption = self.view.adoption
+        assert adoption  # a cap is of a book
+        if told:
+            used, limit, left, state = told.used + told.doubt, told.limit, told.left, told.state
+        else:
+            written = next(each for each in adoption.book.caps if each.name == cap.cap)
+            used, limit = NOTHING, None if written.limit.unlimited else limit_on(written, self.view.on)
+            left, state = limit, str(counters.state(written, NOTHING, NOTHING, limit))
+        return Beside(
+            cap.cap, cap.subject, cap.law, cap.status, cap.when_exceeded, cap.window, cap.unit, used, limit, left,
+            state, cap.confidence,
+        )  # fmt: skip
+
+
+def _under(day: _Day, code: str, licenses: Sequence[License]) -> UnderBook:
+    """Return how a country stands under the view's rulebook, and what one more license would meet there."""
+    view, total, own = day.view, day.totals.get(code), f"destination={code}"
     answers = list(_asked(view, code, licenses))
-    kept = {cap.cap: cap for _, answer in answers for cap in answer.caps if cap.subject == f"destination={code}"}
-    bound = min((cap for cap in kept.values() if cap.binds), key=_room, default=None)
+    touched = {(cap.cap, cap.subject): cap for _, left in answers for cap in left.caps if _is_of_all(cap.subject)}
+    kept = {key: day.at(cap) for key, cap in touched.items()}
+    binding = [kept[key] for key, cap in touched.items() if cap.binds and cap.subject == own]
+    bound = min(binding, key=_room, default=None)
     licensed = counted = total.tpp["licensed"] if total else None
     if bound and bound.unit == "TPP" and total:
-        counted = bound.used + bound.doubt
+        counted = bound.used
     adoption = view.adoption
     return UnderBook(
         rulebook=adoption.book.name if adoption else "",
@@ -151,23 +200,25 @@ def _under(view: View, code: str, licenses: Sequence[License]) -> UnderBook:
         licensed_tpp=counted,
         uncounted_tpp=(licensed or NOTHING) - (counted or NOTHING),
         shipped_tpp=total.tpp["shipped"] if total else NOTHING,
-        binding_cap=bound.cap if bound else "unlimited",
+        binding_cap=bound.cap if bound else UNLIMITED,
         law=bound.law if bound else "",
+        window=bound.window if bound else "",
         unit=bound.unit if bound else "TPP",
         used=bound.used if bound else NOTHING,
         limit=bound.limit if bound else None,
-        left=bound.remaining if bound else None,
+        left=bound.left if bound else None,
         state=bound.state if bound else NO_CAP,
         rules=tuple(
             Answer(asked, chip, recipient, _answer(left), "+".join(left.rules))
             for (asked, chip, recipient), left in answers
         ),
-        flags=tuple(
-            Flag(cap.cap, cap.law, cap.status, cap.window, cap.unit, cap.used, cap.limit, cap.remaining, cap.state,
-                 cap.confidence)
-            for cap in kept.values() if not cap.binds
-        ),
-    )  # fmt: skip
+        beside=tuple(cap for cap in kept.values() if cap is not bound),
+    )
+
+
+def _is_of_all(subject: str) -> bool:
+    """Return whether a counter is kept for no party: what it says holds for whoever asks."""
+    return {part.partition("=")[0] for part in subject.split(",")} <= {"destination", "tier", "chip", EVERYONE}
 
 
 def _asked(view: View, code: str, licenses: Sequence[License]) -> Iterator[tuple[tuple[str, str, str], Remaining]]:
@@ -191,8 +242,8 @@ def _answer(left: Remaining) -> str:
     return left.binding_cap if left.binding_cap in BLOCKING else "undetermined"
 
 
-def _room(cap: CapLeft) -> Decimal:
-    return Decimal("-Infinity") if cap.remaining is None else cap.remaining
+def _room(cap: Beside) -> Decimal:
+    return Decimal("-Infinity") if cap.left is None else cap.left
 
 
 def _listed(on: date, sources: Sources) -> Iterator[Listed]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from ledger.core.compute import plain
 
+UNLIMITED = "unlimited"
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -25,12 +27,17 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
-    """A cap that never refuses, with its legal standing. Amounts are in `unit`; None where undetermined."""
+class Beside:
+    """A cap that one more license would touch beside the binding one, and its legal standing.
+
+    Amounts are in `unit`; None where undetermined.
+    """
 
     cap: str
+    subject: str
     law: str
     status: str
+    when_exceeded: str
     window: str
     unit: str
     used: Decimal
@@ -57,13 +64,19 @@ class UnderBook:
     shipped_tpp: Decimal
     binding_cap: str
     law: str
+    window: str
     unit: str
     used: Decimal
     limit: Decimal | None
     left: Decimal | None
     state: str
     rules: tuple[Answer, ...]
-    flags: tuple[Flag, ...]
+    beside: tuple[Beside, ...]
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether a cap that refuses is kept for the country."""
+        return self.binding_cap != UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,7 @@ class Country:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A deal that is shown and never counted. part_of: the deal that it is a part of, ""  where it is of none."""
+    """A deal that is shown and never counted. part_of: the deal that it is a part of, "" where it is of none."""
 
     deal: str
     date: str

@@ -2,6 +2,7 @@
 
 from ledger.files.batches import Answer, post_each, post_together
 from ledger.files.columns import KINDS
-from ledger.files.requests import Item, read_requests
+from ledger.files.items import Item
+from ledger.files.requests import read_requests
 
 __all__ = ["KINDS", "Answer", "Item", "post_each", "post_together", "read_requests"]

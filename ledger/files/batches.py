@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.core.errors import Malformed, Unusable
-from ledger.files.requests import Item
+from ledger.files.items import Item
 
 if TYPE_CHECKING:
     from ledger.posting import Receipt, Request

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.core.errors import Malformed
 from ledger.core.movements import HEAD_FIELDS, MOST_LINES
-from ledger.files.requests import Cells, Item, made_out, stated, unreadable
+from ledger.files.items import Cells, Item, made_out, stated, unreadable
 from ledger.files.rows import Broken, Rows
 
 if TYPE_CHECKING:

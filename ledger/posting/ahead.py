@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.core.deciding import keys_of
+from ledger.core.lots import Place
 from ledger.core.movements import Movement
-from ledger.core.position import Place
 from ledger.posting.memory import Memory
 from ledger.posting.requests import Asked
 

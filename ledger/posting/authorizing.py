@@ -14,8 +14,9 @@ from ledger.core.compute import plain
 from ledger.core.deciding import Judged, judge_entries
 from ledger.core.facts import Authorization
 from ledger.core.lens import Entry
+from ledger.core.lots import Lot
 from ledger.core.movements import Movement
-from ledger.core.position import Lot, Position
+from ledger.core.position import Position
 from ledger.core.registrations import from_body
 from ledger.posting.registering import Registered
 

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from ledger.core import judgments, records
 from ledger.core.deciding import Judged, judge
+from ledger.core.errors import Malformed
 from ledger.core.judgments import Effects
 from ledger.core.knowledge import Adoption
 from ledger.core.movements import Movement
@@ -48,7 +49,10 @@ class Judging:
         self, asked: Sequence[Asked | Receipt], settled: Mapping[str, tuple[int, bytes]], *, together: bool
     ) -> list[Outcome]:
         """Judge requests in order; each sees what the ones before it did."""
-        fetch_ahead(self.memory, [each for each in asked if isinstance(each, Asked)])
+        fetch_ahead(
+            self.memory, [each for each in asked if isinstance(each, Asked) and each.request.key not in settled]
+        )
+        answers = self._answers({seq for seq, _ in settled.values()})
         outcomes: list[Outcome] = []
         within: dict[str, tuple[Asked, Outcome]] = {}
         for n, each in enumerate(asked):
@@ -56,19 +60,26 @@ class Judging:
             if isinstance(each, Receipt):
                 outcome = each
             elif each.request.key in settled:
-                outcome = self._replay(each, *settled[each.request.key])
+                outcome = self._replay(each, *settled[each.request.key], answers)
             elif each.request.key in within:
                 outcome = _repeat(each, *within[each.request.key])
             else:
-                seq, refusal = self._judge(each)
-                outcome = (each, seq) if refusal is None else _refused(each, refusal, seq)
-                if refusal is None or refusal.code not in LEAVES_KEY_OPEN:
-                    self.batch.keys.append((self.actor, each.request.key, seq, each.fingerprint))
-                    within[each.request.key] = each, outcome
+                outcome = self._answer(each, within)
             outcomes.append(outcome)
             if together and isinstance(outcome, Receipt) and outcome.verdict == "refused":
                 raise RefusedTogether(n, outcome)
         return outcomes
+
+    def _answer(self, asked: Asked, within: dict[str, tuple[Asked, Outcome]]) -> Outcome:
+        try:
+            seq, refusal = self._judge(asked)
+        except Malformed as problem:  # what it changes makes no sense with what is known
+            return Receipt("refused", asked.request.key, None, "malformed", problem.message, problem.remedy)
+        outcome: Outcome = (asked, seq) if refusal is None else _refused(asked, refusal, seq)
+        if refusal is None or refusal.code not in LEAVES_KEY_OPEN:
+            self.batch.keys.append((self.actor, asked.request.key, seq, asked.fingerprint))
+            within[asked.request.key] = asked, outcome
+        return outcome
 
     def _judge(self, asked: Asked) -> tuple[int, Refusal | None]:
         """Judge one request and add what comes of it to the batch; return its number, and why it was refused."""
@@ -97,8 +108,8 @@ class Judging:
         if batch.size < number < batch.next_seq:
             own = batch.drafts[number - batch.size - 1][0].actor
         else:
-            row = self.memory.conn.execute(SQL["record"], {"seq": number}).fetchone()
-            own = row[1] if row else self.actor  # what is not there is not known, to anyone
+            row = self.memory.conn.execute(SQL["actor"], {"seq": number}).fetchone()
+            own = row[0] if row else self.actor  # what is not there is not known, to anyone
         if own == self.actor:
             return None
         return Refusal("forbidden", f"{self.actor} may not reverse record {number}, which another posted.",
@@ -163,15 +174,23 @@ class Judging:
             REQUEST_REFUSED, self.actor, asked.request.key, LEDGER, self._payload(asked), judgments.refused_for(refusal)
         )
 
-    def _replay(self, asked: Asked, seq: int, fingerprint: bytes) -> Receipt:
+    def _answers(self, seqs: set[int]) -> dict[int, tuple[bytes, bytes | None]]:
+        """Return the leaf hash of each record, and its judgment where it refused something."""
+        if not seqs:
+            return {}
+        rows = self.memory.conn.execute(SQL["answers"], {"seqs": list(seqs)})
+        return {seq: (leaf_hash, judgment) for seq, leaf_hash, judgment in rows}
+
+    def _replay(
+        self, asked: Asked, seq: int, fingerprint: bytes, answers: Mapping[int, tuple[bytes, bytes | None]]
+    ) -> Receipt:
         """Give the receipt that was given before; the same key with another body is a conflict."""
-        row = self.memory.conn.execute(SQL["record"], {"seq": seq}).fetchone()
-        if row is None:
-            raise AssertionError(f"a settled key points to record {seq}, which is not there")
-        _, _, payload, judgment, leaf_hash, _ = row
         if fingerprint != asked.fingerprint:
-            return _conflict(asked, seq, records.body_of(payload))
-        code, message, remedy = judgments.refusal_of(judgment)
+            row = self.memory.conn.execute(SQL["payload"], {"seq": seq}).fetchone()
+            assert row
+            return _conflict(asked, seq, records.body_of(row[0]))
+        leaf_hash, judgment = answers[seq]
+        code, message, remedy = judgments.refusal_of(judgment) if judgment else ("", "", "")
         verdict = "refused" if code else "replayed"
         return Receipt(verdict, asked.request.key, seq, code, message, remedy, leaf_hash.hex())
 
@@ -181,8 +200,9 @@ class Judging:
 
 def _exporter(judged: Judged) -> str | None:
     """Return whose scope a movement belongs to: its exporter's, else that of the lots it touches; None if unknown."""
-    if judged.movement.exporter:
-        return judged.movement.exporter
+    named, is_reverse = judged.movement.exporter, judged.movement.kind == "reverse"
+    if named and not is_reverse:
+        return named
     exporters = {entry.profile.exporter.party for entry in judged.entries if entry.profile.exporter}
     return exporters.pop() if len(exporters) == 1 else None
 

@@ -95,11 +95,18 @@ def _body(request: Request) -> dict[str, Any]:
         case "discrepancy":
             return registrations.read(raw, registrations.DISCREPANCY_FIELDS, "a discrepancy", "id", "change", "note")[1]
     stated = {name: value for name, value in raw.items() if name != "bundle"}
-    _, body = registrations.read(stated, registrations.ADOPTION_FIELDS, "an adoption", "name", "from")
-    body["bundle"] = dict(raw["bundle"])
+    values, body = registrations.read(stated, registrations.ADOPTION_FIELDS, "an adoption", "name", "from")
+    if "until" in values and values["until"] <= values["from"]:
+        raise Malformed("until", f"until {values['until']} is not after from {values['from']}.", "Correct one of them.")
+    bundle = raw.get("bundle")
+    if not isinstance(bundle, Mapping) or not all(isinstance(text, str) for each in bundle.items() for text in each):
+        raise Malformed("bundle", "bundle is not the texts of rulebooks by name.", "Bundle the book that is adopted.")
+    body["bundle"] = dict(bundle)
     if body["name"] not in body["bundle"]:
         raise Malformed("bundle", f"The bundle holds no book '{body['name']}'.", "Bundle the book that is adopted.")
-    parse_bundle(body["bundle"], body["name"])  # a book that cannot be read is not adopted
+    book = parse_bundle(body["bundle"], body["name"])  # a book that cannot be read is not adopted
+    if book.name != body["name"]:
+        raise Malformed("name", f"name is '{body['name']}'; the book calls itself '{book.name}'.", "Use its own name.")
     return body
 
 
@@ -114,7 +121,7 @@ def first_difference(before: Mapping[str, Any], after: Mapping[str, Any], inside
                 if mine != theirs and isinstance(mine, dict) and isinstance(theirs, dict):
                     return first_difference(mine, theirs, f"line {n}: ")
         return f"{inside}{field}"
-    return "kind"
+    return "kind or voice"
 
 
 def day_of(body: Mapping[str, Any], field: str) -> date:

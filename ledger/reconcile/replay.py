@@ -12,7 +12,7 @@ from typing import Any
 from ledger.core import merkle, records
 from ledger.core.judgments import Effects, effects_of
 from ledger.core.lens import Amount, Key, Lens
-from ledger.core.position import Lot, LotRef
+from ledger.core.lots import Lot, LotRef
 from ledger.core.records import Record
 from ledger.store.source import Connection
 from ledger.store.stream import journal

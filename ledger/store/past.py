@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger.core.counters import Counter
 from ledger.core.lens import Amount, Entry, Key, Lens
-from ledger.core.position import Lot, LotRef, Place
+from ledger.core.lots import Lot, LotRef, Place
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from ledger.store.sums import counters_of
 from schema.queries import SQL

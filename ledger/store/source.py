@@ -11,7 +11,7 @@ import psycopg
 
 from ledger.core.counters import Counter
 from ledger.core.lens import Amount, Entry, Key
-from ledger.core.position import Lot, LotRef, Place
+from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile, from_body
 from schema.queries import SQL
 

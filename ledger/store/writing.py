@@ -14,8 +14,8 @@ from psycopg.sql import Composed, Identifier
 from psycopg.types.json import Jsonb
 
 from ledger.core.lens import Amount, Entry, Key
+from ledger.core.lots import Lot
 from ledger.core.merkle import Frontier
-from ledger.core.position import Lot
 from ledger.core.records import Record
 from ledger.store.source import Connection
 from schema.queries import SQL
@@ -119,7 +119,8 @@ def _document(rows: Rows) -> dict[str, Any]:
     if rows.changed_lots:
         document["changed_lot"] = [
             {"seq": lot.ref[0], "line": lot.ref[1], "last_day": lot.last_day, "open": lot.open,
-             "in_transit": lot.in_transit, "installed": lot.installed, "changed_on": lot.changed_on, "emptied": lot.emptied}
+             "in_transit": lot.in_transit, "installed": lot.installed, "changed_on": lot.changed_on,
+             "emptied": lot.emptied}
             for lot in rows.changed_lots
         ]  # fmt: skip
     if rows.counters:

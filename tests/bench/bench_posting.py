@@ -1,4 +1,4 @@
-"""Movements per second through the writer, beside what plain PostgreSQL does with the same journal rows in the same run."""
+"""Movements per second through the writer, beside what plain PostgreSQL does with the same rows in the same run."""
 
 from __future__ import annotations
 

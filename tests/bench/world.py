@@ -1,4 +1,4 @@
-"""The world that speed is measured in: 5,000 recipients in 150 countries, and what is asked for them, the same each run.
+"""The world that speed is measured in: 5,000 recipients in 150 countries, and what is asked for them.
 
 Countries and recipients are drawn unevenly, as in life: a few have most of the movements. Everything is drawn from one
 seed, so that two runs ask the same.

@@ -22,6 +22,7 @@ from ledger.core.movements.fields import (
     free_text,
     identifier,
     lot,
+    stated_text,
     whole,
     word,
 )
@@ -143,11 +144,14 @@ def parse(raw: Mapping[str, Any]) -> tuple[Movement, dict[str, Any]]:
         read = _HEAD_READERS.get(field)
         if read is None:
             raise Malformed(field, f"{field} is not a field of a movement.", f"Known: {', '.join(HEAD_FIELDS)}, lines.")
-        head[field] = read(field, value)
+        head[field] = read(field, value if field == "reverses" else stated_text(field, value))
         body[field] = head[field] if field == "reverses" else value
     kind = _stated(head, "movement", "a movement")
     lines, body_lines = [], []
-    for raw_line in raw.get("lines") or ():
+    raw_lines = raw.get("lines") or ()
+    if not isinstance(raw_lines, (list, tuple)) or not all(isinstance(each, Mapping) for each in raw_lines):
+        raise Malformed("lines", "lines is not a list of lines.", "Give a list; each line names its fields.")
+    for raw_line in raw_lines:
         line, body_line = _line(kind, raw_line)
         lines.append(line)
         body_lines.append(body_line)
@@ -180,7 +184,7 @@ def _line(kind: str, raw: Mapping[str, Any]) -> tuple[Line, dict[str, Any]]:
         read = _LINE_READERS.get(field)
         if read is None:
             raise Malformed(field, f"{field} is not a field of a line.", f"Known: {', '.join(LINE_FIELDS)}.")
-        values[field] = read(field, value)
+        values[field] = read(field, value if field == "evidence" else stated_text(field, value))
         body[field] = dict(values[field]) if field == "evidence" else value
     stated = raw.get("quantity")
     if stated is not None and stated != "":

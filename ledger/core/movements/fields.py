@@ -21,6 +21,13 @@ _DAY = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", re.ASCII).fullm
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]").search
 
 
+def stated_text(field: str, value: object) -> str:
+    """Return what was stated, which must be text."""
+    if not isinstance(value, str):
+        raise Malformed(field, f"{field} is {value!r:.60}, which is not text.", "Write it as text.")
+    return value
+
+
 def identifier(field: str, text: str) -> str:
     """Return an id: 1 to 100 of A-Z a-z 0-9 . _ : / + -, beginning with a letter or digit."""
     if not _IDENTIFIER(text):
@@ -121,9 +128,12 @@ def evidence(field: str, stated: str | Mapping[str, str]) -> tuple[tuple[str, st
     pairs = (
         list(stated.items())
         if isinstance(stated, Mapping)
-        else [part.partition("=")[::2] for part in stated.split(";") if part.strip()]
+        else [part.partition("=")[::2] for part in stated_text(field, stated).split(";") if part.strip()]
     )
-    kinds = {identifier(field, kind.strip()): free_text(field, reference.strip()) for kind, reference in pairs}
+    kinds = {
+        identifier(field, stated_text(field, kind).strip()): free_text(field, stated_text(field, reference).strip())
+        for kind, reference in pairs
+    }
     if len(kinds) < len(pairs):
         raise Malformed(field, f"{field} names the same kind of evidence twice.", "Name each kind once.")
     return tuple(sorted(kinds.items()))

@@ -13,8 +13,8 @@ from datetime import date
 from decimal import Decimal
 
 from ledger.core.lens import ZERO, Entry, Stage
+from ledger.core.lots import Lot, LotRef
 from ledger.core.planning.drawing import Drawing, Plan, Short, least, less
-from ledger.core.position import Lot, LotRef
 from ledger.core.resolving import Resolved
 
 __all__ = ["Plan", "Planner", "Short"]

@@ -9,8 +9,9 @@ from decimal import Decimal
 
 from ledger.core.facts import UNKNOWN
 from ledger.core.lens import ZERO, Entry, Stage
+from ledger.core.lots import Lot, LotRef, LotStage
 from ledger.core.movements import OBSERVED_KINDS, Movement
-from ledger.core.position import Lot, LotRef, LotStage, Position
+from ledger.core.position import Position
 from ledger.core.profile import Profile
 from ledger.core.resolving import Resolved
 
@@ -163,7 +164,7 @@ class Drawing:
         return [lot for lot in lots if lot.stage == stage]
 
     def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
-        """Whether a lot is what a line asks for: its stage, place, exporter and authorization, where these are stated."""
+        """Whether a lot is what a line asks for: stage, place, exporter, authorization, where it states them."""
         kind, mine, theirs = self.movement.kind, asked.profile, lot.profile
         if lot.stage not in _DRAWN_ON.get(kind if balance == "open" else "", ("shipped",)):
             return False

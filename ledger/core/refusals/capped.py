@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ledger.core import counters
 from ledger.core.compute import grouped, plain
 from ledger.core.refusals.case import Case, Looked, Refusal
 
@@ -28,14 +29,25 @@ def of_cap(looked: Looked, case: Case) -> Refusal:
         f"{where} would be over on {standing.day}: limit {grouped(standing.limit)} {unit}, used "
         f"{grouped(standing.used)}, asked {grouped(standing.asked)}, left {grouped(max(left, Decimal(0)))}."
     )
-    return Refusal("cap_exceeded", message, _fewer(case, left, standing.asked), amount=plain(over), **about)
+    return Refusal("cap_exceeded", message, _fewer(case), amount=plain(over), **about)
 
 
-def _fewer(case: Case, left: Decimal, asked: Decimal) -> str:
-    if left <= 0:
-        return "Nothing more fits: use another authorization, or wait for the next window."
-    if len(case.lines) == 1 and case.lines[0].chips:
-        chips = int(left * case.lines[0].chips / asked)
-        if chips:
-            return f"Ask for {chips:,} chips or fewer under a new key."
-    return f"Ask for {grouped(left)} or less under a new key."
+def _fewer(case: Case) -> str:
+    """Say what would fit under every cap that refuses, on every day."""
+    nothing = "Nothing more fits: use another authorization, or wait for the next window."
+    scarce: list[tuple[Decimal, Decimal, str]] = []
+    for looked in case.looked:
+        if looked.cap.when_exceeded == "refuse" and looked.standing.finding == "exceeded":
+            counter = case.position.counter(looked.key, min(looked.changes))
+            spans = case.position.spans_of(looked.key.book, looked.span)
+            if worst := counters.scarcest(counter, looked.cap, looked.changes, spans):
+                scarce.append((*worst, looked.cap.limit.unit))
+    if not scarce:
+        return "Correct what was reported, or let the cap be amended."
+    if min(left for left, _, _ in scarce) <= 0:
+        return nothing
+    if len(case.lines) == 1 and (whole := case.lines[0].chips):
+        chips = min(int(left * whole // asked) for left, asked, _ in scarce)
+        return f"Ask for {chips:,} chips or fewer under a new key." if chips else nothing
+    left, _, unit = scarce[0]
+    return f"Ask for {grouped(left)} {unit} or less under a new key."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from ledger.core.counters import Standing
 from ledger.core.knowledge import Adoption
-from ledger.core.lens import Key
+from ledger.core.lens import Amount, Key
 from ledger.core.movements import Movement
 from ledger.core.planning import Plan
 from ledger.core.position import Position
@@ -57,13 +59,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One cap that was looked at: whose, for which subject and window, and how it stands before and after."""
+    """One cap that was looked at: whose, for which subject and window, how it stands before and after, what changes."""
 
     adoption: Adoption
     cap: Cap
     key: Key
     span: Span
     standing: Standing
+    changes: Mapping[date, Amount]
 
 
 @dataclass(slots=True)
