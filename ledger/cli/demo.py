@@ -29,8 +29,8 @@ NEXT = (
     "remaining --destination AE --recipient microsoft \\\n"
     f"      --chip nvidia-b200 --authorization license --rulebook {COMPARED}",
     "explain --movement ship --exporter nvidia \\\n"
-    "      --destination AE --recipient microsoft --chip nvidia-b200 --quantity 1000 \\\n"
-    "      --authorization uae-msft-2025-09",
+    "      --destination AE --recipient microsoft --chip nvidia-b200 \\\n"
+    "      --quantity 1000 --authorization uae-msft-2025-09",
     "history g42",
     f"usage --by destination --rulebook {COMPARED}",
     "discrepancies",
