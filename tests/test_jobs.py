@@ -517,7 +517,8 @@ def test_help_names_every_option(capsys):
 def test_the_scheduler_runs_until_it_is_interrupted(dsn, number):
     started = subprocess.Popen(
         [sys.executable, "-m", "jobs"],
-        env={**os.environ, "CAPLEDGER_DATABASE_URL": dsn},
+        # With a buffer, as most run it: a handler that wrote to the log in the middle of a line would break there.
+        env={**os.environ, "CAPLEDGER_DATABASE_URL": dsn, "PYTHONUNBUFFERED": ""},
         stderr=subprocess.PIPE,
         text=True,
     )

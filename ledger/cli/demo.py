@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import shutil
 import sys
 from collections import Counter
@@ -94,7 +95,7 @@ class _Steps:
 
         path = str(self._folder / file)
         return self._step(
-            " ".join(("post", path, *options)),
+            shlex.join(("post", path, *options)),
             lambda: post(path, "operator", "--observed" in options, together=False, kind="", as_json=True),
             _verdicts,
         )

@@ -51,8 +51,12 @@ def _head(found: Overview, width: int) -> Iterator[str]:
 def _beyond(found: Overview, width: int) -> Iterator[str]:
     """Tell at a glance what is licensed beyond what a book would let each country have."""
     for n, book in enumerate(found.rulebooks):
-        under = [(country.name, country.rulebooks[n]) for country in found.countries]
-        over = [f"{name} {_times(at)} its cap" for name, at in under if at.state == "over" and at.limit]
+        under = [(country, country.rulebooks[n]) for country in found.countries]
+        over = [
+            f"{country.name} {_times(at)}{_unsure(country.confidence)} its cap"
+            for country, at in under
+            if at.state == "over" and at.limit
+        ]
         if over:
             yield from fold(f"Licensed beyond {book.rulebook}: {', '.join(over)}.", width, "  ")
 
@@ -73,9 +77,10 @@ def _country(country: Country, width: int) -> Iterator[str]:
 
 
 def _under(book: UnderBook, country: Country, width: int) -> Iterator[str]:
-    mark = UNCONFIRMED * (country.confidence != "confirmed") + MORE * bool(country.undetermined)
-    licensed = _UNKNOWN if book.licensed_tpp is None else f"{grouped(book.licensed_tpp)}{mark}"
-    limit, left = _limit_and_left(book, at_most=bool(country.undetermined))
+    licensed = _amount(book.licensed_tpp)
+    if book.licensed_tpp is not None:
+        licensed += _unsure(country.confidence) + MORE * bool(country.undetermined)
+    limit, left = _limit_and_left(book, country)
     yield from _row(f"  {book.rulebook}", (licensed, grouped(book.shipped_tpp), limit, left), width)
     yield from _said(_standing(book), width, f"    tier {book.tier}")
     if book.uncounted_tpp:
@@ -87,12 +92,14 @@ def _under(book: UnderBook, country: Country, width: int) -> Iterator[str]:
         yield from _said(_beside(cap), width)
 
 
-def _limit_and_left(book: UnderBook, *, at_most: bool) -> tuple[str, str]:
-    if book.is_bound:
-        left = _amount(book.left, book.unit)
-        return _amount(book.limit, book.unit), f"{AT_MOST} {left}" if at_most and book.left is not None else left
-    answers = {answer.answer for answer in book.rules}
-    return "none", _LEFT.get(answers.pop(), _UNKNOWN) if len(answers) == 1 else "it depends"
+def _limit_and_left(book: UnderBook, country: Country) -> tuple[str, str]:
+    if not book.is_bound:
+        answers = {answer.answer for answer in book.rules}
+        return "none", _LEFT.get(answers.pop(), _UNKNOWN) if len(answers) == 1 else "it depends"
+    limit, left = _amount(book.limit, book.unit), _amount(book.left, book.unit)
+    if book.left is not None:
+        left = f"{f'{AT_MOST} ' if country.undetermined else ''}{left}{_unsure(country.confidence)}"
+    return limit, left
 
 
 def _standing(book: UnderBook) -> str:
@@ -135,7 +142,7 @@ def _rules(answers: Sequence[Answer]) -> str:
 
 
 def _license(license: License, width: int) -> Iterator[str]:
-    mark = UNCONFIRMED * (license.confidence != "confirmed")
+    mark = _unsure(license.confidence)
     licensed, limit, left = (
         f"{_amount(amount)}{mark}" for amount in (license.licensed_tpp, license.limit_tpp, license.left_tpp)
     )
@@ -162,6 +169,10 @@ def _said(text: str, width: int, label: str = "") -> Iterator[str]:
     """Yield a sentence beside the labels, in as many lines as it takes."""
     for n, line in enumerate(fold(text, width - _INDENT, "  ")):
         yield f"{label if not n else '':<{_INDENT}}{line}"
+
+
+def _unsure(confidence: str) -> str:
+    return UNCONFIRMED if confidence != "confirmed" else ""
 
 
 def _refs(numbers: Sequence[int]) -> str:
@@ -199,8 +210,7 @@ def _listed(listed: Sequence[Listed], width: int) -> Iterator[str]:
 
 
 def _deal(day: str, country: str, name: str, confidence: str, told: str, width: int) -> Iterator[str]:
-    mark = UNCONFIRMED * (confidence != "confirmed")
-    yield from fold(f"  {day:<10}  {country:<5}  {name}{mark}: {told}", width, " " * (_INDENT + 1))
+    yield from fold(f"  {day:<10}  {country:<5}  {name}{_unsure(confidence)}: {told}", width, " " * (_INDENT + 1))
 
 
 def _disputes(found: Overview, width: int) -> Iterator[str]:

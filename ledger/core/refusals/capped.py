@@ -19,7 +19,7 @@ def of_cap(looked: Looked, case: Case) -> Refusal:
     }  # fmt: skip
     where = f"{book.name}: {cap.name} of {looked.key.subject}"
     if standing.finding == "undetermined":
-        why = cap.limit.why or "part of what counts against it is not known"
+        why = cap.limit.why or _doubt(looked, case)
         message = f"{where} is undetermined on {standing.day}: {why}."
         return Refusal("undetermined", message, "The same request can succeed once it is known.", amount="", **about)
     assert standing.limit is not None
@@ -30,6 +30,12 @@ def of_cap(looked: Looked, case: Case) -> Refusal:
         f"{grouped(standing.used)}, asked {grouped(standing.asked)}, left {grouped(max(left, Decimal(0)))}."
     )
     return Refusal("cap_exceeded", message, _fewer(case), amount=plain(over), **about)
+
+
+def _doubt(looked: Looked, case: Case) -> str:
+    if looked.cap.limit.unit == "chips" and any(line.chips is None for line in case.lines):
+        return "equivalents have no number of chips"
+    return "part of what counts against it is not known"
 
 
 def _fewer(case: Case) -> str:
