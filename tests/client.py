@@ -124,10 +124,12 @@ class Client:
 
     def rest(self) -> list[list[Receipt]]:
         """Return the receipts of all further batches that were acknowledged, and wait for the process to end."""
+        assert self.process.stdout
+        if self.process.stdout.closed:
+            return []
         receipts = list(iter(self.acknowledged, None))
         self.process.wait(PATIENCE_SECONDS)
         self._feeder.join(PATIENCE_SECONDS)
-        assert self.process.stdout
         self.process.stdout.close()
         return receipts
 

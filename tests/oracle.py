@@ -87,7 +87,12 @@ class Oracle:
         tpp, chips, unstated = Decimal(0), 0, Decimal(0)
         for entry in self.entries + more:
             lot = entry.lot
-            if entry.day > on or not applies(cap, lot) or subject_of(cap, lot) != subject or window_of(cap, lot.day) != window:
+            if (
+                entry.day > on
+                or not applies(cap, lot)
+                or subject_of(cap, lot) != subject
+                or window_of(cap, lot.day) != window
+            ):
                 continue
             sign = self._counts(cap, entry, on)
             tpp += sign * entry.tpp
@@ -106,7 +111,7 @@ class Oracle:
                 return 1 if gives_back else 0
             case "granted", "open":  # what was never shipped stops counting when it lapses, where that gives back
                 return -1 if "unshipped" in cap["gives_back"] and entry.lot.has_lapsed(on) else 0
-            case ("shipped" | "held"), "shipped":
+            case (("shipped" | "held"), "shipped"):
                 return 1 if gives_back else 0
             case "held", "received":
                 return -1 if gives_back else 0
@@ -131,7 +136,7 @@ class Oracle:
         found: list[str] = []
         if movement["kind"] == "reverse":
             record = movement["reverses"]
-            if record not in self.records or record in self.reversed:
+            if not self.records.get(record) or record in self.reversed:  # what moved nothing cannot be undone
                 return "unknown_movement", [], []
             lots: list[Lot] = []
             made = [Entry(entry.stage, entry.cause, entry.lot, entry.day, None if entry.chips is None else -entry.chips,
@@ -262,7 +267,8 @@ class _Plan:
                 if movement.get("of"):
                     self.draw("open", ("reserved",), chips, tpp, [("reserved", "used", -1)])
             case "release":
-                self.draw("open", ("reserved", "licensed"), chips, tpp,
+                both = ("reserved", "licensed")  # a license is named; a reservation is where the line says
+                self.draw("open", both if movement.get("of") else both[1:] if license_ else both[:1], chips, tpp,
                           [("reserved", "released", -1), ("licensed", "unshipped", -1), ("open", "unshipped", -1)],
                           "negative_stock")  # fmt: skip
             case "ship":
@@ -279,7 +285,9 @@ class _Plan:
                               [(stage, "return", -1) for stage in ("shipped", "received", "installed")],
                               "negative_stock")  # fmt: skip
             case "retire":
-                self.draw("installed", ("shipped",), chips, tpp, [("installed", movement["cause"], -1)], "negative_stock")
+                self.draw(
+                    "installed", ("shipped",), chips, tpp, [("installed", movement["cause"], -1)], "negative_stock"
+                )
             case "transfer" | "reexport":
                 self.draw("installed", ("shipped",), chips, tpp, [("installed", "leaves", -1)], "negative_stock")
                 self.enter("installed" if kind == "transfer" else "shipped", self.open("shipped"), chips, tpp)
@@ -331,7 +339,9 @@ class _Plan:
                 self.take(last, does, chips, tpp)
             elif last is not None:
                 is_chips = last.unit == "chips"
-                self.take(last, does, chips if is_chips else None, (chips or 0) * last.facts["tpp"] if is_chips else tpp)
+                self.take(
+                    last, does, chips if is_chips else None, (chips or 0) * last.facts["tpp"] if is_chips else tpp
+                )
         return chips, tpp
 
     def take(self, lot: Lot, does: list[tuple[str, str, int]], chips: int | None, tpp: Decimal) -> None:
@@ -352,11 +362,17 @@ class _Plan:
         named = movement.get("of") if not (kind == "reexport" and balance == "open") else None
         if named and lot.ref != named:
             return False
-        if not named and not any(self.oracle.left(lot, each, self.oracle.last) for each in ("open", "in_transit", "installed")):
+        if not named and not any(
+            self.oracle.left(lot, each, self.oracle.last) for each in ("open", "in_transit", "installed")
+        ):
             return False
         if balance == "open" and kind != "release" and lot.has_lapsed(movement["day"]):
             return False
-        if lot.stage == "licensed":
+        if lot.stage == "licensed" and (kind != "release" or movement.get("authorization")):
+            if kind == "release" and (facts["recipient"], facts["destination"]) != (
+                movement["recipient"], movement["destination"]
+            ):  # fmt: skip
+                return False
             return facts["authorization"] == movement.get("authorization", "")
         if kind in ("transfer", "reexport"):
             here = movement["from_recipient"], movement["from_destination"]
@@ -366,7 +382,9 @@ class _Plan:
             return False
         if kind in ("transfer", "reexport") or not movement.get("authorization"):
             return True
-        return facts["authorization"] == movement["authorization"] or (lot.stage == "reserved" and not facts["authorization"])
+        return facts["authorization"] == movement["authorization"] or (
+            lot.stage == "reserved" and not facts["authorization"]
+        )
 
 
 def counted(movement: dict[str, Any], chip: dict[str, Any]) -> tuple[int | None, Decimal]:

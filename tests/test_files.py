@@ -274,7 +274,7 @@ def test_a_file_that_cannot_be_used_is_refused_at_once_with_what_is_wrong(conten
 def test_the_kind_can_be_stated():
     [item] = items_of("party_id,name\ng42,G42\n", kind="parties")
     assert item.request == Request("party", "party:g42:first", {"party_id": "g42", "name": "G42"})
-    with pytest.raises(Malformed, match="Use one of: movements, parties, authorizations, ratings"):
+    with pytest.raises(Malformed, match="Use one of: movements, parties, ownership, authorizations, ratings"):
         items_of("party_id,name\n", kind="party")
 
 

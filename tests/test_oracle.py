@@ -16,6 +16,8 @@ from conftest import in_database
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import FOREVER, Oracle
+
+from ledger.posting import Request
 from world import A100, AT, H100, HGX, Ledger, adopt, book, change, license_, move, party, reverse
 
 EXAMPLES = int(os.environ.get("CAPLEDGER_TEST_EXAMPLES", "40"))
@@ -191,7 +193,8 @@ def ledgers(databases, begun):
         name = databases.make(begun)
         with psycopg.connect(in_database(databases.server, name)) as conn:
             ledger = Ledger(conn)
-            ledger.must(adopt(book(*(written(cap) for cap in caps)), "2020-01-01"))
+            adoption = adopt(book(*(written(cap) for cap in caps)), "2020-01-01")
+            ledger.must(Request("rulebook", "adoption", adoption.raw))
             yield ledger
             conn.rollback()
         databases.done.append(name)
@@ -202,6 +205,12 @@ def ledgers(databases, begun):
 def oracle_of(caps):
     licenses = {name: {**terms, "last_days": [(date.min, terms["last"])]} for name, terms in LICENSES.items()}
     return Oracle(PARTIES, RATED, licenses, list(caps), FIRST, END)
+
+
+def story(oracle, asked, receipt):
+    """What was posted until both disagreed, for whoever has to find out why."""
+    caps = [written(cap) for cap in oracle.caps]
+    return "\n".join([*caps, *(str(dict(request.raw)) for request in asked), str(receipt)])
 
 
 def amend(step, oracle, ledger, asked):
@@ -215,7 +224,7 @@ def amend(step, oracle, ledger, asked):
     asked.append(change(name, "amended", day(since), last_day=day(last)))
     receipt = ledger.ask(asked[-1])
     code, _ = oracle.amend(name, last, since)
-    assert receipt.code == code, (asked, receipt)
+    assert receipt.code == code, story(oracle, asked, receipt)
     if not code:
         terms["last_days"].append((since, last))
 
@@ -233,7 +242,7 @@ def play(steps, oracle, ledger):
         asked.append(request_of(movement))
         code, lots, made = oracle.judge(movement)
         receipt = ledger.ask(asked[-1])
-        assert receipt.code == code, (movement, receipt)
+        assert receipt.code == code, story(oracle, asked, receipt)
         if not code:
             oracle.post(receipt.seq, movement, lots, made)
     return asked
@@ -294,7 +303,9 @@ def test_a_batch_gives_the_same_records_as_one_by_one_and_the_same_again_adds_no
         lots, counters = ledger.lots(), totals(ledger)
     with ledgers(caps) as ledger:
         edges = [0, *sorted(cut for cut in cuts if cut < len(asked)), len(asked)]
-        answers = [receipt for i, j in zip(edges, edges[1:], strict=False) if i < j for receipt in ledger.post(*asked[i:j])]
+        answers = [
+            receipt for i, j in zip(edges, edges[1:], strict=False) if i < j for receipt in ledger.post(*asked[i:j])
+        ]
         assert [record[:4] for record in journal(ledger)] == [record[:4] for record in one_by_one]
         assert journal(ledger) == one_by_one
         assert (ledger.lots(), totals(ledger)) == (lots, counters)
@@ -320,7 +331,10 @@ def test_what_lapses_counts_the_same_whether_or_not_the_job_has_run(ledgers, cap
             key = oracle.caps[n]["name"], ",".join(subject) or "world", date.min if window == FOREVER else window[0]
             for on in oracle.days():
                 if window[0] <= on < window[1]:
-                    assert total_on(kept.get(key, []), on) == oracle.used(oracle.caps[n], subject, window, on), (key, on)
+                    assert total_on(kept.get(key, []), on) == oracle.used(oracle.caps[n], subject, window, on), (
+                        key,
+                        on,
+                    )
 
 
 @settings(max_examples=max(EXAMPLES // 2, 1))

@@ -52,18 +52,23 @@ def race(dsn: str, threads: Sequence[Batches], processes: Sequence[Batches] = ()
         except BaseException as error:
             errors.append(error)
 
-    with gate(dsn, len(threads) + len(processes)):
-        clients = [Client(dsn, batches, gated=True) for batches in processes]
-        running = [threading.Thread(target=write, args=(n, batches), daemon=True) for n, batches in enumerate(threads)]
+    clients: list[Client] = []
+    try:
+        with gate(dsn, len(threads) + len(processes)):
+            clients += [Client(dsn, batches, gated=True) for batches in processes]
+            running = [threading.Thread(target=write, args=args, daemon=True) for args in enumerate(threads)]
+            for thread in running:
+                thread.start()
         for thread in running:
-            thread.start()
-    for thread in running:
-        thread.join(PATIENCE_SECONDS)
-    assert errors == []
-    assert not any(thread.is_alive() for thread in running), "a writer waits for ever"
-    rest = [[receipt for batch in client.rest() for receipt in batch] for client in clients]
-    assert [client.process.returncode for client in clients] == [0] * len(clients)
-    return [*answers, *rest]
+            thread.join(PATIENCE_SECONDS)
+        assert errors == []
+        assert not any(thread.is_alive() for thread in running), "a writer waits for ever"
+        rest = [[receipt for batch in client.rest() for receipt in batch] for client in clients]
+        assert [client.process.returncode for client in clients] == [0] * len(clients)
+        return [*answers, *rest]
+    finally:
+        for client in clients:
+            client.kill()
 
 
 def everybody(ask: Callable[[int], Batches]) -> tuple[list[Batches], list[Batches]]:

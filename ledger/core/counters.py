@@ -193,16 +193,18 @@ def measured(amount: Amount, unit: Unit) -> tuple[Decimal, Decimal, bool]:
 
 def _stand(cap: Cap, day: date, used: Amount, asked: Amount) -> Standing:
     unit = cap.limit.unit
-    certain, doubt, unstated = measured(used, unit)
-    more, more_doubt, more_unstated = measured(asked, unit)
+    certain, doubt, _ = measured(used, unit)
+    more, more_doubt, _ = measured(asked, unit)
     if cap.limit.unlimited:
         return Standing("fits", day, None, certain, more + more_doubt, doubt)
     limit = limit_on(cap, day)
     finding: Finding = "fits"
-    if more + more_doubt > 0 or more_unstated:
+    in_chips = unit != "TPP"
+    if more + more_doubt > 0 or (in_chips and asked.unstated_tpp > 0):
+        unstated = in_chips and bool(used.unstated_tpp + asked.unstated_tpp)
         if limit is not None and certain + more > limit:
             finding = "exceeded"
-        elif limit is None or unstated or more_unstated or certain + more + doubt + more_doubt > limit:
+        elif limit is None or unstated or certain + more + doubt + more_doubt > limit:
             finding = "undetermined"
     return Standing(finding, day, limit, certain, more + more_doubt, doubt)
 

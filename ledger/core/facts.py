@@ -31,6 +31,23 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class Ownership:
+    """One dated statement that a party owns part of another: percentage, 0 to 100, from a day until another statement.
+
+    valid_from: first day it holds; None where it always held. A share that was sold is stated again with 0.
+    """
+
+    owner: str
+    owned: str
+    percentage: Decimal
+    valid_from: date | None = None
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Chip:
     """One dated rating of a chip or a system of chips.
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Generic, TypeVar
 
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
 from ledger.core.profile import Seat
 from ledger.core.rulebook import Rulebook
 
 EVER = date.min
 Fact = TypeVar("Fact")
 Numbered = TypeVar("Numbered", Party, Chip, Authorization)
+MAJORITY = Decimal(50)  # more than this share makes a parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,16 @@ class Knowledge:
         self._chips: dict[str, _Dated[Chip]] = {}
         self._authorizations: dict[str, _Dated[Authorization]] = {}
         self._holders: dict[str, set[str]] = {}
+        self._owners: dict[str, dict[str, _Dated[Ownership]]] = {}
 
-    def add(self, fact: Party | Chip | Authorization | Adoption | date, seq: int) -> None:
+    def add(self, fact: Party | Ownership | Chip | Authorization | Adoption | date, seq: int) -> None:
         """Take in one fact; a bare day is the last day of a closed period."""
         match fact:
             case Party():
                 self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
+            case Ownership():
+                owners = self._owners.setdefault(fact.owned, {})
+                owners.setdefault(fact.owner, _Dated()).add(fact.valid_from, fact)
             case Chip():
                 self._chips.setdefault(fact.chip, _Dated()).add(fact.valid_from, fact)
             case Authorization():
@@ -121,16 +127,47 @@ class Knowledge:
         party = self.party(name, day)
         if party is None:
             return None
-        parent = parent_seat = UNKNOWN
-        if party.ultimate_parent == "self":
-            parent, parent_seat = name, party.headquarters
-        elif party.ultimate_parent != UNKNOWN:
-            parent = party.ultimate_parent
-            known = self.party(parent, day)
-            parent_seat = known.headquarters if known else UNKNOWN
+        path = self.ownership_path(name, day)
+        known = self.party(path[-1], day) if path else None
         return Seat(
-            name, party.headquarters, parent, parent_seat, self._holds(name, day), party.roles if with_roles else ()
+            name,
+            party.headquarters,
+            path[-1] if path else UNKNOWN,
+            known.headquarters if known else UNKNOWN,
+            self._holds(name, day),
+            party.roles if with_roles else (),
+            path[1:-1],
         )
+
+    def ownership_path(self, name: str, day: date) -> tuple[str, ...]:
+        """Return the chain from a party to its ultimate parent on a day, both included; empty where it is unknown.
+
+        What a party states of its ultimate parent (`self`, or another party) comes first; else the owner of more than
+        half of it is followed upward. A chain that ends in a party of which neither is known, or in a circle, ends in
+        nothing: unknown.
+        """
+        path = [name]
+        while True:
+            party = self.party(path[-1], day)
+            stated = party.ultimate_parent if party else UNKNOWN
+            if stated == "self" or stated == path[-1]:
+                return tuple(path)
+            if stated != UNKNOWN:
+                return (*path, stated)
+            owner = self._majority_owner(path[-1], day)
+            if owner is None or owner in path:
+                return ()
+            path.append(owner)
+
+    def owners(self, name: str, day: date) -> list[Ownership]:
+        """Return who owns part of a party on a day, greatest share first."""
+        found = [dated.on(day) for dated in self._owners.get(name, {}).values()]
+        held = [share for share in found if share and share.percentage > 0]
+        return sorted(held, key=lambda share: (-share.percentage, share.owner))
+
+    def _majority_owner(self, name: str, day: date) -> str | None:
+        owners = self.owners(name, day)
+        return owners[0].owner if owners and owners[0].percentage > MAJORITY else None
 
     def _holds(self, name: str, day: date) -> tuple[str, ...]:
         held = self._holders.get(name)

@@ -19,7 +19,10 @@ from ledger.core.records import canonical
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A party on a day: its own seat, its ultimate parent and that one's seat, its validated end-user statuses."""
+    """A party on a day: its own seat, its ultimate parent and that one's seat, its validated end-user statuses.
+
+    path: the parties between it and its ultimate parent, where the parent follows from who owns whom.
+    """
 
     party: str
     headquarters: str = UNKNOWN
@@ -27,6 +30,7 @@ class Seat:
     parent_headquarters: str = UNKNOWN
     holds: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
 
     def body(self) -> dict[str, Any]:
         """Return the seat as JSON, unknowns left out."""
@@ -40,6 +44,8 @@ class Seat:
             body["holds"] = list(self.holds)
         if self.roles:
             body["roles"] = list(self.roles)
+        if self.path:
+            body["path"] = list(self.path)
         return body
 
 
@@ -128,6 +134,7 @@ def from_body(body: Mapping[str, Any], content: bytes = b"") -> Profile:
             stated.get("parent_headquarters", UNKNOWN),
             tuple(stated.get("holds", ())),
             tuple(stated.get("roles", ())),
+            tuple(stated.get("path", ())),
         )
 
     text = {

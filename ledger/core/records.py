@@ -29,6 +29,7 @@ AUTHORIZATION_KINDS = tuple(
 KINDS = (
     "party.registered",
     "party.changed",
+    "party.owned",
     "chip.rated",
     "rulebook.adopted",
     *AUTHORIZATION_KINDS,

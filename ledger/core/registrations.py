@@ -11,9 +11,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from ledger.core.compute import chip_from_row, plain
+from ledger.core.compute import chip_from_row, number, plain
 from ledger.core.errors import Malformed
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
 from ledger.core.movements import CONFIDENCES, UNITS
 from ledger.core.movements.fields import (
     country,
@@ -48,6 +48,22 @@ PARTY_FIELDS: Mapping[str, Reader] = {
     "roles": _ids,
     "headquarters": _seat,
     "ultimate_parent": identifier,
+    "from": day,
+    "confidence": word(*CONFIDENCES),
+    "source": free_text,
+    "note": free_text,
+}
+def _percentage(field: str, text: str) -> Decimal:
+    share = number(str(text).removesuffix("%").strip(), field)
+    if share > 100:
+        raise Malformed(field, f"{field} is {text}; nobody owns more than 100.", "Use a number from 0 to 100.")
+    return share
+
+
+OWNERSHIP_FIELDS: Mapping[str, Reader] = {
+    "owner": identifier,
+    "owned": identifier,
+    "percentage": _percentage,
     "from": day,
     "confidence": word(*CONFIDENCES),
     "source": free_text,
@@ -115,6 +131,15 @@ def party(raw: Mapping[str, Any]) -> tuple[Party, dict[str, Any]]:
     return Party(party=name, **values), body
 
 
+def ownership(raw: Mapping[str, Any]) -> tuple[Ownership, dict[str, Any]]:
+    """Return a statement that a party owns part of another, from a day."""
+    values, body = read(raw, OWNERSHIP_FIELDS, "an ownership", "owner", "owned", "percentage")
+    if values["owner"] == values["owned"]:
+        raise Malformed("owned", f"{values['owned']} cannot own itself.", "Name two parties.")
+    values["valid_from"] = values.pop("from", None)
+    return Ownership(**values), body
+
+
 def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:
     """Return a chip's rating, computed from its dense rates; what is stated and differs is malformed."""
     body = {name: str(text) for name, text in raw.items() if text not in (None, "")}
@@ -155,7 +180,7 @@ def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple
     return terms, change, body
 
 
-def to_body(fact: Party | Chip | Authorization) -> dict[str, Any]:
+def to_body(fact: Party | Ownership | Chip | Authorization) -> dict[str, Any]:
     """Return a fact as JSON, what is not known left out; its record number is not part of it."""
     body: dict[str, Any] = {}
     for field in fields(fact):
@@ -166,7 +191,7 @@ def to_body(fact: Party | Chip | Authorization) -> dict[str, Any]:
     return body
 
 
-def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Chip | Authorization:
+def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership | Chip | Authorization:
     """Return the fact that a body states; the inverse of `to_body`."""
     values: dict[str, Any] = dict(body)
     for name in ("valid_from", "released", "first_day", "last_day", "state_from"):
@@ -175,13 +200,13 @@ def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Chip | Au
     for name in ("roles", "chips"):
         if name in values:
             values[name] = tuple(values[name])
-    for name in ("tpp", "tpp_per_ic", "die_area_mm2", "dram_bandwidth_gb_s"):
+    for name in ("tpp", "tpp_per_ic", "die_area_mm2", "dram_bandwidth_gb_s", "percentage"):
         if name in values:
             values[name] = Decimal(values[name])
     if "rates" in values:
         values["rates"] = tuple((bits, Decimal(tops)) for bits, tops in values["rates"])
-    kinds: dict[str, type[Party] | type[Chip] | type[Authorization]] = {
-        "party": Party, "chip": Chip, "authorization": Authorization,
+    kinds: dict[str, type[Party] | type[Ownership] | type[Chip] | type[Authorization]] = {
+        "party": Party, "ownership": Ownership, "chip": Chip, "authorization": Authorization,
     }  # fmt: skip
     return kinds[kind](**values, seq=seq)
 

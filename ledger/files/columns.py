@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from ledger.core.compute import BIT_LENGTHS
 from ledger.core.errors import Malformed, Unusable
 from ledger.core.movements import HEAD_FIELDS, LINE_FIELDS
-from ledger.core.registrations import AUTHORIZATION_FIELDS, PARTY_FIELDS
+from ledger.core.registrations import AUTHORIZATION_FIELDS, OWNERSHIP_FIELDS, PARTY_FIELDS
 
 RATE_COLUMNS = tuple(f"dense_tops_{bits}bit" for bits in BIT_LENGTHS)
 
@@ -35,6 +35,7 @@ KINDS = {
             ("key", "movement", "effective_on"),
         ),
         Kind("parties", "party", ("key", *PARTY_FIELDS), ("party_id",)),
+        Kind("ownership", "ownership", ("key", *OWNERSHIP_FIELDS), ("owner", "owned", "percentage")),
         Kind("authorizations", "authorization", ("key", *AUTHORIZATION_FIELDS), ("authorization_id",)),
         Kind(
             "ratings",
@@ -63,6 +64,7 @@ def recognize(header: Sequence[str], stated: str = "") -> Kind:
         ("movements", "movement" in columns),
         ("authorizations", "authorization_id" in columns),
         ("ratings", "chip_id" in columns and not columns.isdisjoint(RATE_COLUMNS)),
+        ("ownership", {"owner", "owned"} <= columns),
         ("parties", {"party_id", "headquarters"} <= columns),
     ):
         if name == stated or (found and not stated):

@@ -33,12 +33,17 @@ def _authorization_key(cells: Cells) -> str:
     return f"authorization:{cells.get('authorization_id', '')}:{cells.get('change', 'issued')}:{day}"
 
 
+def _ownership_key(cells: Cells) -> str:
+    return f"ownership:{cells.get('owner', '')}:{cells.get('owned', '')}:{cells.get('from', 'first')}"
+
+
 def _rating_key(cells: Cells) -> str:
     return f"rating:{cells.get('chip_id', '')}:{cells.get('valid_from', 'first')}"
 
 
 _DERIVED_KEYS: Mapping[str, Callable[[Cells], str]] = {
     "parties": _party_key,
+    "ownership": _ownership_key,
     "authorizations": _authorization_key,
     "ratings": _rating_key,
 }

@@ -8,8 +8,9 @@ from datetime import date
 from typing import Any
 
 from ledger.core import registrations
+from ledger.core.compute import plain
 from ledger.core.facts import AUTHORIZATION_KINDS, UNKNOWN, Authorization
-from ledger.core.knowledge import Knowledge
+from ledger.core.knowledge import EVER, Knowledge
 from ledger.core.refusals import OPERATOR, PRECEDENCE, Refusal
 from ledger.positions import Fact, fact_of
 from ledger.posting.requests import Asked, day_of
@@ -37,6 +38,8 @@ def register(asked: Asked, asker: str, knowledge: Knowledge) -> Registered | Ref
     match asked.kind:
         case "party":
             return _party(asked, knowledge)
+        case "ownership":
+            return _ownership(asked, knowledge)
         case "rating":
             return _rating(asked, knowledge)
         case "authorization":
@@ -65,6 +68,24 @@ def _party(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
     body = registrations.to_body(party)
     kind = "party.changed" if party.party in knowledge.parties else "party.registered"
     return Registered(kind, "party", party.party, party.valid_from, body, body)
+
+
+def _ownership(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
+    share, _ = registrations.ownership(asked.body)
+    for role in ("owner", "owned"):
+        if getattr(share, role) not in knowledge.parties:
+            return _unknown("unknown_party", role, "party", getattr(share, role))
+    held = [other for other in knowledge.owners(share.owned, share.valid_from or EVER) if other.owner != share.owner]
+    together = sum((other.percentage for other in held), share.percentage)
+    if together > 100:
+        return Refusal(
+            "exceeds_authorization",
+            f"{share.owned} would be owned by {plain(together)} in a hundred on {share.valid_from or 'the first day'}.",
+            "State the other shares anew first.",
+            f"party={share.owned}",
+        )
+    body = registrations.to_body(share)
+    return Registered("party.owned", "ownership", share.owned, share.valid_from, body, body)
 
 
 def _rating(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:

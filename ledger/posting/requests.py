@@ -14,7 +14,7 @@ from ledger.core.movements import Movement, fields
 from ledger.core.records import fingerprint
 from ledger.rulebooks import parse_bundle
 
-KINDS = ("movement", "party", "authorization", "rating", "rulebook", "period", "discrepancy")
+KINDS = ("movement", "party", "ownership", "authorization", "rating", "rulebook", "period", "discrepancy")
 LONGEST_KEY = 200
 
 
@@ -86,6 +86,8 @@ def _body(request: Request) -> dict[str, Any]:
     match request.kind:
         case "party":
             return registrations.party(raw)[1]
+        case "ownership":
+            return registrations.ownership(raw)[1]
         case "rating":
             return registrations.rating(raw)[1]
         case "authorization":

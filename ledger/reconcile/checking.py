@@ -27,7 +27,6 @@ from schema.queries import SQL
 
 AT_ONCE = 5_000  # records rebuilt before their rows are written
 SHOWN = 3  # differing rows that are quoted, of each projection
-FACTS = {"party": "party", "chip": "chip", "authorization": "authorization", "rulebook": "rulebook", "period": "period"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +195,7 @@ class _Rebuilt:
 
     def _take_fact(self, replayed: Replayed) -> None:
         record, judged = replayed.record, replayed.judgment["fact"]
-        kind, _, _ = record.kind.partition(".")
+        kind = "ownership" if record.kind == "party.owned" else record.kind.partition(".")[0]
         subject = _subject(kind, judged)
         body = dict(judged)
         if kind == "rulebook":
@@ -218,7 +217,7 @@ def run_row(judgment: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _subject(kind: str, fact: dict[str, Any]) -> str:
-    name = {"rulebook": "name", "period": "closed_until"}.get(kind, kind)
+    name = {"rulebook": "name", "period": "closed_until", "ownership": "owned"}.get(kind, kind)
     return str(fact[name])
 
 
