@@ -171,6 +171,12 @@ class Oracle:
         """Judge a new last day of a license: the refusal's code, or the lots it moves."""
         lots = [lot for lot in self.lots if lot.facts["authorization"] == name and lot.stage == "licensed"
                 and self.left(lot, "open", self.last) > 0]  # fmt: skip
+        was = self.licenses[name]["last_days"][-1][1]  # a grant with a last day of its own, an earlier one, keeps it
+        lots = [
+            lot
+            for lot in lots
+            if lot.last_days[-1][1] == was or (lot.last_days[-1][1] or date.max) > (last or date.max)
+        ]
         before = {key: [self.used(self.caps[key[0]], *key[1:], day) for day in self.days()] for key in self.counters()}
         for lot in lots:
             lot.last_days.append((max(since, lot.day), last))

@@ -16,6 +16,7 @@ from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
 from ledger.core.planning import Plan, Planner
 from ledger.core.position import Position, merge
+from ledger.core.profile import Profile
 from ledger.core.refusals import (
     ALWAYS_REFUSES,
     OPERATOR,
@@ -120,20 +121,28 @@ def judge_entries(movement: Movement, entries: list[Entry], position: Position) 
 
 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
-    """Return the counters that judging a movement may look at: of its own lines, and of the lots it may draw on."""
-    keys: set[Key] = set()
+    """Return the counters that judging a movement may look at: of its own lines, and of the lots it may draw on.
+
+    What was returned for a profile and day before is not returned again.
+    """
+    pairs: dict[tuple[bytes, date], Profile] = {}
     for number, line in enumerate(movement.lines, 1):
         known = resolve(movement, number, line, position)
         if isinstance(known, list):
             continue
-        profile, day = known.profile, movement.effective_on
+        profile = known.profile
+        pairs[profile.sha256, movement.effective_on] = profile
         place = (line.from_recipient or line.recipient, line.from_destination or line.destination, profile.base_chip)
         lots = position.by_authorization.get(line.authorization) or position.by_place.get(place) or []
-        for lens in position.lenses.values():
-            keys.update(lens.keys(profile, day))
-            for lot in lots[:LOTS_AHEAD]:
-                keys.update(lens.keys(lot.profile, lot.day))
-    return keys
+        pairs.update(((lot.profile.sha256, lot.day), lot.profile) for lot in lots[:LOTS_AHEAD])
+    fresh = {pair: profile for pair, profile in pairs.items() if pair not in position.foreseen}
+    position.foreseen.update(fresh)
+    return {
+        key
+        for (_, day), profile in fresh.items()
+        for lens in position.lenses.values()
+        for key in lens.keys(profile, day)
+    }
 
 
 def _plan(

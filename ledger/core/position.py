@@ -81,6 +81,8 @@ class Position:
     granted: dict[str, Amount] = field(default_factory=dict)
     reversals: dict[int, int] = field(default_factory=dict)
     pending: Pending = field(default_factory=Pending)
+    spans: dict[tuple[int, Span], list[Span]] = field(default_factory=dict)
+    foreseen: set[tuple[bytes, date]] = field(default_factory=set)
 
     def book_on(self, day: date) -> Adoption | None:
         """Return the rulebook asked on a day."""
@@ -88,11 +90,14 @@ class Position:
 
     def spans_of(self, book: int, window: Span) -> list[Span]:
         """Return the days of a window on which a book is the one asked."""
-        return [
-            Span(max((d for d in (span.first, window.first) if d), default=None),
-                 min((d for d in (span.until, window.until) if d), default=None))
-            for span, adoption in self.timeline if adoption.seq == book
-        ]  # fmt: skip
+        known = self.spans.get((book, window))
+        if known is None:
+            known = self.spans[book, window] = [
+                Span(max((d for d in (span.first, window.first) if d), default=None),
+                     min((d for d in (span.until, window.until) if d), default=None))
+                for span, adoption in self.timeline if adoption.seq == book
+            ]  # fmt: skip
+        return known
 
     def effects(self, entries: Iterable[Entry]) -> list[Effect]:
         """Return what entries do to the counters of every book that is ever asked."""

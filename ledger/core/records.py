@@ -83,12 +83,16 @@ class Record:
     leaf_hash: bytes
 
 
-def payload_of(kind: str, actor: str, key: str | None, voice: str, body: Mapping[str, object]) -> bytes:
-    """Return the payload of a request: who asked for what, under which key, in which voice."""
-    asked: dict[str, object] = {"actor": actor, "body": body, "kind": kind, "voice": voice}
-    if key is not None:
-        asked["key"] = key
-    return canonical(asked)
+def payload_of(kind: str, actor: str, key: str | None, voice: str, body: Mapping[str, object] | bytes) -> bytes:
+    """Return the payload of a request: who asked for what, under which key, in which voice.
+
+    body: a mapping, or its canonical bytes where they are at hand.
+    """
+    content = body if isinstance(body, bytes) else canonical(body)
+    keyed = "" if key is None else f'"key":{_ENCODE(key)},'
+    return b'{"actor":%b,"body":%b,%b"kind":"%b","voice":"%b"}' % (
+        canonical(actor), content, keyed.encode(), kind.encode(), voice.encode(),
+    )  # fmt: skip
 
 
 def body_of(payload: bytes) -> dict[str, Any]:
@@ -97,9 +101,10 @@ def body_of(payload: bytes) -> dict[str, Any]:
     return body
 
 
-def fingerprint(kind: str, voice: str, body: Mapping[str, object]) -> bytes:
+def fingerprint(kind: str, voice: str, body: Mapping[str, object] | bytes) -> bytes:
     """Return what makes two requests the same: kind, voice and body, not who or when."""
-    return sha256(canonical({"body": body, "kind": kind, "voice": voice})).digest()
+    content = body if isinstance(body, bytes) else canonical(body)
+    return sha256(b'{"body":%b,"kind":"%b","voice":"%b"}' % (content, kind.encode(), voice.encode())).digest()
 
 
 def moment(at: datetime) -> str:

@@ -53,6 +53,8 @@ PARTY_FIELDS: Mapping[str, Reader] = {
     "source": free_text,
     "note": free_text,
 }
+
+
 def _percentage(field: str, text: str) -> Decimal:
     share = number(str(text).removesuffix("%").strip(), field)
     if share > 100:

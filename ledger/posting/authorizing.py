@@ -49,7 +49,8 @@ def moves(registered: Registered, position: Position, seq: int) -> Moves | None:
         if after.last_day != before.last_day:
             released = {entry.lot: entry for entry in entries if entry.stage == "open"}
             for lot in lots:
-                entries += _redate(lot, released.get(lot.ref), after.last_day, after.state_from)
+                if _is_moved(lot.last_day, before.last_day, after.last_day):
+                    entries += _redate(lot, released.get(lot.ref), after.last_day, after.state_from)
     else:
         return None
     if not entries:
@@ -80,6 +81,11 @@ def release_of(lot: Lot, amount: Decimal, day: date) -> list[Entry]:
 def _minus(lot: Lot, stage: Any, cause: str, day: date, chips: int | None, tpp: Decimal) -> Entry:
     minus = None if chips is None else -chips
     return Entry(lot.ref[1], stage, cause, lot.ref, lot.profile, lot.day, day, lot.last_day, minus, -tpp)
+
+
+def _is_moved(last_day: date | None, before: date | None, after: date | None) -> bool:
+    """Return whether a grant's last day is its license's, or beyond the new one; one of its own, earlier, stays."""
+    return last_day == before or (after is not None and (last_day is None or last_day > after))
 
 
 def _redate(lot: Lot, released: Entry | None, last_day: date | None, day: date) -> list[Entry]:

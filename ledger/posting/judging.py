@@ -195,7 +195,7 @@ class Judging:
         return Receipt(verdict, asked.request.key, seq, code, message, remedy, leaf_hash.hex())
 
     def _payload(self, asked: Asked) -> bytes:
-        return records.payload_of(asked.kind, self.actor, asked.request.key, asked.voice, asked.body)
+        return records.payload_of(asked.kind, self.actor, asked.request.key, asked.voice, asked.content)
 
 
 def _exporter(judged: Judged) -> str | None:

@@ -11,7 +11,7 @@ from ledger.core import movements, registrations
 from ledger.core.deciding import voice_of
 from ledger.core.errors import Malformed
 from ledger.core.movements import Movement, fields
-from ledger.core.records import fingerprint
+from ledger.core.records import canonical, fingerprint
 from ledger.rulebooks import parse_bundle
 
 KINDS = ("movement", "party", "ownership", "authorization", "rating", "rulebook", "period", "discrepancy")
@@ -51,12 +51,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that could be read: its body, what makes it the same request again, and the movement if it is one."""
+    """A request that could be read: its body, canonical bytes, what makes it the same again, and its movement."""
 
     request: Request
     kind: str
     voice: str
     body: dict[str, Any]
+    content: bytes
     fingerprint: bytes
     movement: Movement | None = None
 
@@ -78,7 +79,8 @@ def read(request: Request) -> Asked:
             raise Malformed("exporter", "exporter is missing.", f"A request to {movement.kind} must name its exporter.")
     else:
         body = _body(request)
-    return Asked(request, request.kind, voice, body, fingerprint(request.kind, voice, body), movement)
+    content = canonical(body)
+    return Asked(request, request.kind, voice, body, content, fingerprint(request.kind, voice, content), movement)
 
 
 def _body(request: Request) -> dict[str, Any]:
