@@ -6,6 +6,7 @@ be asked what every lot has and what every counter has used. It keeps no totals:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -72,20 +73,23 @@ class Oracle:
     def days(self) -> list[date]:
         return [self.first + n * DAY for n in range((self.last - self.first).days + 1)]
 
-    def left(self, lot: Lot, balance: str, on: date, more: list[Entry] = []) -> Decimal:  # noqa: B006
+    def left(self, lot: Lot, balance: str, on: date, more: Sequence[Entry] = ()) -> Decimal:
         """What a lot has of a balance at the end of a day."""
-        return sum((LEFT[entry.stage][balance] * entry.amount() for entry in self.entries + more
-                    if entry.lot is lot and entry.day <= on and balance in LEFT.get(entry.stage, {})), Decimal(0))  # fmt: skip
+        left = Decimal(0)
+        for entry in [*self.entries, *more]:
+            if entry.lot is lot and entry.day <= on:
+                left += LEFT.get(entry.stage, {}).get(balance, 0) * entry.amount()
+        return left
 
-    def least(self, lot: Lot, balance: str, since: date, more: list[Entry] = []) -> Decimal:  # noqa: B006
+    def least(self, lot: Lot, balance: str, since: date, more: Sequence[Entry] = ()) -> Decimal:
         """The least a lot has of a balance on a day and every later one."""
         return min(self.left(lot, balance, day, more) for day in self.days() if day >= since)
 
     def used(self, cap: dict[str, Any], subject: tuple[str, ...], window: tuple[date, date], on: date,
-             more: list[Entry] = []) -> tuple[Decimal, int, Decimal]:  # noqa: B006  # fmt: skip
+             more: Sequence[Entry] = ()) -> tuple[Decimal, int, Decimal]:  # fmt: skip
         """TPP, chips, and TPP without chips that count against a cap for a subject in a window at the end of a day."""
         tpp, chips, unstated = Decimal(0), 0, Decimal(0)
-        for entry in self.entries + more:
+        for entry in [*self.entries, *more]:
             lot = entry.lot
             if (
                 entry.day > on
@@ -119,11 +123,11 @@ class Oracle:
                 return 1 if gives_back else 0
         return 0
 
-    def counters(self, more: list[Entry] = []) -> set[tuple[int, tuple[str, ...], tuple[date, date]]]:  # noqa: B006
+    def counters(self, more: Sequence[Entry] = ()) -> set[tuple[int, tuple[str, ...], tuple[date, date]]]:
         """Every counter that something was ever put on: cap, subject, window."""
         found = set()
         for n, cap in enumerate(self.caps):
-            for entry in self.entries + more:
+            for entry in [*self.entries, *more]:
                 window = window_of(cap, entry.lot.day)
                 if window and applies(cap, entry.lot):
                     found.add((n, subject_of(cap, entry.lot), window))
@@ -304,8 +308,8 @@ class _Plan:
         movement, oracle = self.movement, self.oracle
         chip = oracle.chips[movement["chip"]]
         facts = {
-            "destination": movement["destination"], "recipient": movement["recipient"],
-            "ultimate_parent": oracle.parties[movement["recipient"]]["parent"], "chip": chip["base"], "tpp": chip["tpp"],
+            "destination": movement["destination"], "recipient": movement["recipient"], "chip": chip["base"],
+            "ultimate_parent": oracle.parties[movement["recipient"]]["parent"], "tpp": chip["tpp"],
             "authorization": movement.get("authorization", ""),
             "authorization_kind": "license" if movement.get("authorization") else "none_required",
         }  # fmt: skip

@@ -18,7 +18,11 @@ from world import (
     party,
     rating,
     reverse,
-)  # fmt: skip
+    settle,
+)
+
+from ledger.posting import Writer
+from ledger.reconcile.checking import check  # fmt: skip
 
 TPP = 15_832  # of an H100
 COUNTED = book(
@@ -366,6 +370,31 @@ def test_an_overdraw_that_was_reported_by_mistake_can_be_reversed(ledger):
     ledger.must(reverse(mistaken, "2026-02-01"))  # open was -5 and is -3: less bad
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_a_reverse_restores_can_be_drawn_on_in_the_same_batch(ledger, fresh):
+    ledger.must(move("grant", "2026-01-10", 5, **L1))
+    ship = ledger.must(move("ship", "2026-01-20", 5, **L1))
+    if fresh:
+        ledger.writer = Writer(ledger.conn)  # which has not seen the emptied lot
+    receipts = ledger.post(
+        reverse(ship, "2026-01-21"), move("ship", "2026-01-22", 5, **L1), reverse(ship + 2, "2026-01-23")
+    )
+    assert [receipt.verdict for receipt in receipts] == ["posted"] * 3
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_overdraws_does_not_depend_on_what_a_writer_remembers(ledger, fresh):
+    old = ledger.must(move("grant", "2026-01-10", 2, **L1))
+    young = ledger.must(move("grant", "2026-01-12", 3, **L1))
+    ledger.must(move("ship", "2026-01-20", 3, **L1, of=f"{young}.1"))  # emptied, and not the oldest
+    if fresh:
+        ledger.writer = Writer(ledger.conn)
+    ledger.must(observed("ship", "2026-01-21", 4, **L1))
+    assert {name: left[1] for name, left in ledger.lots().items() if left[0] == "licensed"} == {
+        f"{old}.1": "-2", f"{young}.1": "0",
+    }  # fmt: skip
+
+
 def test_reversing_a_return_is_refused_where_its_room_was_used(conn):
     text = book(f"name: shipped, counts: shipped, gives_back: [return], limit: {5 * TPP} TPP")
     ledger = Ledger(conn).begin(adopt(text), party("nvidia"), party("mydc", "MY"))
@@ -473,8 +502,6 @@ def test_an_observation_overdraws_and_opens_one_discrepancy_per_subject_and_wind
 
 
 def test_a_breach_after_its_discrepancy_was_resolved_opens_another(ledger):
-    from world import settle
-
     ledger.must(move("grant", "2026-01-10", 5, **L1), observed("ship", "2026-01-20", 8, **L1))
     number = ledger.rows("SELECT max(id) FROM discrepancy")[0][0]
     ledger.must(settle(number, "explained"), settle(number, "resolved"))
@@ -538,3 +565,34 @@ def test_a_new_rating_changes_no_lot_that_is_there(ledger):
     assert ledger.entries(ship)[0][2:4] == (2, str(2 * 9_984))
     assert ledger.entries(ship)[1][2:4] == (-2, str(-2 * 4_992))  # drawn at the rating it was granted at
     assert ledger.lots()[f"{grant}.1"][1] == "3"
+
+
+# Adopting
+
+
+@pytest.mark.parametrize(
+    ("shipped_on", "first", "found"),
+    [
+        ("2025-06-01", "2026-01-01", []),  # its window was over before the book came into force
+        ("2025-06-01", "2025-12-31", [("cap_exceeded", "year", "world")]),
+        ("2026-06-01", "2026-01-01", [("cap_exceeded", "year", "world")]),
+    ],
+)
+def test_a_book_that_is_adopted_says_what_is_over_already_on_its_own_days(conn, shipped_on, first, found):
+    ledger = Ledger(conn).begin(adopt(book(), "2020-01-01"), party("nvidia"), party("mydc", "MY"))
+    ledger.must(move("ship", shipped_on, 10, exporter="nvidia", **HERE))
+    later = book(f"name: year, counts: shipped, window: calendar year, limit: {9 * TPP} TPP", name="later")
+    ledger.must(adopt(later, first))
+    assert ledger.discrepancies() == found
+
+
+def test_what_was_resolved_and_disputed_again_can_be_rebuilt(conn):
+    text = book(f"name: all, counts: shipped, limit: {TPP} TPP")
+    ledger = Ledger(conn).begin(adopt(text), party("nvidia"), party("mydc", "MY"))
+    for _ in range(2):
+        ledger.must(observed("ship", "2026-06-01", 2, exporter="nvidia", **HERE))
+        number = ledger.rows("SELECT max(id) FROM discrepancy")[0][0]
+        ledger.must(settle(number, "explained"), settle(number, "resolved"))
+    ledger.must(settle(number, "reopened"))
+    assert check(conn).is_sound
+    assert (len(ledger.discrepancies()), len(ledger.discrepancies("resolved"))) == (1, 1)

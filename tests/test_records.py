@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -21,12 +22,13 @@ COLUMNS = "seq, kind, actor, key, scope, scope_seq, recorded_at, payload, payloa
 def ledger(conn):
     """A ledger with records of many kinds, of two exporters and the ledger's own, in single commits and batches."""
     ledger = Ledger(conn).begin(
-        adopt(DIFFUSION, "2025-01-13"), party("nvidia"), party("amd"), party("mydc", "MY"), license_("L1", "mydc", "MY"),
+        adopt(DIFFUSION, "2025-01-13"), party("nvidia"), party("amd"), party("mydc", "MY"),
+        license_("L1", "mydc", "MY"),
     )  # fmt: skip
     grant = ledger.must(move("grant", "2025-06-01", 100, **L1))
     ledger.post(*(move("ship", "2025-06-02", n, **L1) for n in range(1, 40)), move("ship", "2025-06-02", 1, **L1))
     ledger.must(
-        move("ship", "2025-06-03", 2_000, **L1, observed=True, note='quotes " and é 漢 \u2028', source="a\tb"),  # noqa: RUF001
+        move("ship", "2025-06-03", 2_000, **L1, observed=True, note='quotes " and é 漢 \u2028', source="a\tb"),
         move("ship", "2025-06-03", 5, H100, exporter="amd", recipient="mydc", destination="MY", authorization="LPP",
              evidence="consignee-statement=S-1"),
         move("receive", "2025-06-04", 3, recipient="mydc", destination="MY"),
@@ -101,7 +103,7 @@ def test_numbers_are_dense_and_times_rise(ledger):
     assert times[0] == AT
     commits = sorted(set(times))
     assert len(commits) > 15  # one moment for a commit, another for the next
-    assert all(later > earlier for earlier, later in zip(commits, commits[1:], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(commits))
 
 
 def test_each_scope_has_numbers_of_its_own_without_gaps_and_says_nothing_of_its_exporter(ledger):
@@ -112,7 +114,7 @@ def test_each_scope_has_numbers_of_its_own_without_gaps_and_says_nothing_of_its_
     for numbers in scopes.values():
         assert numbers == list(range(1, len(numbers) + 1))
     kept = {party: (scope, size) for scope, party, size in ledger.rows("SELECT scope, party, size FROM scope")}
-    assert {scope: size for scope, size in kept.values()} == {scope: len(each) for scope, each in scopes.items()}
+    assert dict(kept.values()) == {scope: len(each) for scope, each in scopes.items()}
     assert kept[None][0] == "ledger"
     assert not {"nvidia", "amd"} & scopes.keys()
     for exporter in ("nvidia", "amd"):

@@ -206,6 +206,13 @@ def test_what_cannot_be_read_is_answered_with_the_field_and_not_recorded(ledger,
     assert ledger.size() == before
 
 
+@pytest.mark.parametrize("more", [{"kind": "NVEU"}, {"recipient": "saco"}, {"last_day": "2025-12-31"}])
+def test_an_amendment_that_makes_no_sense_takes_nothing_else_of_its_batch_with_it(ledger, more):
+    receipts = ledger.post(ship(), change("L1", "amended", "2026-02-01", **more), ship())
+    assert [receipt.verdict for receipt in receipts] == ["posted", "refused", "posted"]
+    assert (receipts[1].code, receipts[1].seq) == ("malformed", None)
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_what_cannot_be_read_takes_nothing_else_of_its_batch_with_it_unless_asked_to(ledger, together):
     receipts = ledger.post(ship(), ship("0"), ship(), together=together)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any as AnyType
@@ -15,6 +16,7 @@ from ledger.core.rulebook import Any as AnyOf
 
 Truth = bool | None  # None is unknown
 Value = str | Decimal | date | bool | None
+_NUMBERS = frozenset({"tpp", "dram_bandwidth", "us_available_on"})
 
 _COMPARE: Mapping[str, Callable[[AnyType, AnyType], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
@@ -30,6 +32,30 @@ def holds(condition: Condition, profile: Profile, book: Rulebook, day: date) -> 
             return _all(holds(part, profile, book, day) for part in parts)
         case AnyOf(of=parts):
             return _any(holds(part, profile, book, day) for part in parts)
+
+
+class Conditions:
+    """The conditions of a book's rules, or of its caps, asked together.
+
+    Remembers what came of them for all that they look at, between two days on which the book changes: recipients that
+    differ in nothing that the book names are asked once.
+    """
+
+    def __init__(self, book: Rulebook, conditions: Iterable[Condition]) -> None:
+        self._book = book
+        self._conditions = tuple(conditions)
+        self._dimensions = sorted({test.dimension for condition in self._conditions for test in _tests(condition)})
+        self._truths: dict[tuple[object, ...], tuple[Truth, ...]] = {}
+
+    def truths(self, profile: Profile, day: date) -> tuple[Truth, ...]:
+        """Return whether each condition holds, in their order."""
+        book = self._book
+        looked_at = [_looked_at(dimension, profile, book, day) for dimension in self._dimensions]
+        key = (bisect_right(book.boundaries, day), *looked_at)
+        known = self._truths.get(key)
+        if known is None:
+            known = self._truths[key] = tuple([holds(each, profile, book, day) for each in self._conditions])
+        return known
 
 
 def unknown_in(condition: Condition, profile: Profile, book: Rulebook, day: date) -> list[str]:
@@ -85,13 +111,35 @@ def _codes(test: Test, book: Rulebook, day: date) -> frozenset[str]:
     return frozenset(codes)
 
 
-def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: frozenset[str]) -> Truth:
-    """The law asks for any of the seats to deny, and for all of them to exempt; never the exporter's."""
+def _tests(condition: Condition) -> Iterator[Test]:
+    if isinstance(condition, Test):
+        yield condition
+    else:
+        for part in condition.of:
+            yield from _tests(part)
+
+
+def _looked_at(dimension: str, profile: Profile, book: Rulebook, day: date) -> object:
+    """Return all that a test of one dimension looks at."""
+    if dimension.endswith("_headquarters"):
+        return _seats_of(dimension, profile)
+    if dimension in _NUMBERS:
+        return _number(dimension, profile)
+    return _values(dimension, profile, book, day)
+
+
+def _seats_of(dimension: str, profile: Profile) -> tuple[str, ...]:
+    """Return the codes of the seats that a dimension is about; `unknown` among them where one is not known."""
     if dimension in ("any_headquarters", "all_headquarters"):
         seats = [profile.recipient, profile.owner, profile.operator]
     else:
         seats = [_seat(profile, dimension.removesuffix("_headquarters"))]
-    codes = [code for seat in seats for code in (seat.headquarters, seat.parent_headquarters)]
+    return tuple([code for seat in seats for code in (seat.headquarters, seat.parent_headquarters)])
+
+
+def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: frozenset[str]) -> Truth:
+    """The law asks for any of the seats to deny, and for all of them to exempt; never the exporter's."""
+    codes = _seats_of(dimension, profile)
     truths = [_member((None if code == UNKNOWN else book.place(code),), allowed) for code in codes]
     return _all(truths) if dimension == "all_headquarters" else _any(truths)
 

@@ -123,7 +123,7 @@ def judge_entries(movement: Movement, entries: list[Entry], position: Position) 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
     """Return the counters that judging a movement may look at: of its own lines, and of the lots it may draw on.
 
-    What was returned for a profile and day before is not returned again.
+    What was returned for a profile and an era of a book before is not returned again.
     """
     pairs: dict[tuple[bytes, date], Profile] = {}
     for number, line in enumerate(movement.lines, 1):
@@ -135,14 +135,14 @@ def keys_of(movement: Movement, position: Position) -> set[Key]:
         place = (line.from_recipient or line.recipient, line.from_destination or line.destination, profile.base_chip)
         lots = position.by_authorization.get(line.authorization) or position.by_place.get(place) or []
         pairs.update(((lot.profile.sha256, lot.day), lot.profile) for lot in lots[:LOTS_AHEAD])
-    fresh = {pair: profile for pair, profile in pairs.items() if pair not in position.foreseen}
-    position.foreseen.update(fresh)
-    return {
-        key
-        for (_, day), profile in fresh.items()
-        for lens in position.lenses.values()
-        for key in lens.keys(profile, day)
-    }
+    keys: set[Key] = set()
+    for (sha256, day), profile in pairs.items():
+        for lens in position.lenses.values():
+            seen = (sha256, lens.seq, lens.era(day))
+            if seen not in position.foreseen:
+                position.foreseen.add(seen)
+                keys.update(lens.keys(profile, day))
+    return keys
 
 
 def _plan(

@@ -6,9 +6,9 @@ latest first day; among equals, the one recorded last.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -65,26 +65,51 @@ class Knowledge:
         self._authorizations: dict[str, _Dated[Authorization]] = {}
         self._holders: dict[str, set[str]] = {}
         self._owners: dict[str, dict[str, _Dated[Ownership]]] = {}
+        self._edges: list[date] = []
 
     def add(self, fact: Party | Ownership | Chip | Authorization | Adoption | date, seq: int) -> None:
         """Take in one fact; a bare day is the last day of a closed period."""
         match fact:
             case Party():
                 self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
+                self._changes_on(fact.valid_from)
             case Ownership():
                 owners = self._owners.setdefault(fact.owned, {})
                 owners.setdefault(fact.owner, _Dated()).add(fact.valid_from, fact)
+                self._changes_on(fact.valid_from)
             case Chip():
                 self._chips.setdefault(fact.chip, _Dated()).add(fact.valid_from, fact)
+                self._changes_on(fact.valid_from)
             case Authorization():
                 self._authorizations.setdefault(fact.authorization, _Dated()).add(fact.state_from, fact)
+                self._changes_on(fact.state_from)
                 if fact.kind in ("UVEU", "NVEU"):
                     self._holders.setdefault(fact.recipient, set()).add(fact.authorization)
+                    self._changes_on(fact.first_day, fact.last_day and fact.last_day + timedelta(days=1))
             case Adoption():
                 self.adoptions.append(fact)
             case date():
                 self.closed_until = max(fact, self.closed_until or fact)
         self.seq = max(self.seq, seq)
+
+    def _changes_on(self, *days: date | None) -> None:
+        for day in days:
+            if day is not None and (at := bisect_right(self._edges, day)) and self._edges[at - 1] == day:
+                continue
+            if day is not None:
+                insort(self._edges, day)
+
+    def segment(self, day: date) -> int:
+        """Return a number that two days share where nothing known of parties, chips or authorizations differs."""
+        return bisect_right(self._edges, day)
+
+    def knows_party(self, name: str) -> bool:
+        """Return whether a party was ever registered."""
+        return name in self._parties
+
+    def knows_chip(self, name: str) -> bool:
+        """Return whether a chip was ever rated."""
+        return name in self._chips
 
     def party(self, name: str, day: date) -> Party | None:
         """Return what is known of a party on a day."""

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from ledger.core.conditions import holds, subject_value
+from ledger.core.conditions import Conditions, subject_value
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Cap, Rulebook, Span
@@ -116,6 +116,9 @@ class Lens:
     def __init__(self, book: Rulebook, seq: int = 0) -> None:
         self.book, self.seq = book, seq
         self._touched: dict[tuple[bytes, int], tuple[_Touch, ...]] = {}
+        self._conditions = Conditions(book, [cap.where for cap in book.caps])
+        ends = {day for cap in book.caps for day in (cap.window.span.first, cap.window.span.until) if day}
+        self._edges = sorted({*book.boundaries, *ends})
         self._signs: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in book.caps]
         self._windows: list[dict[date, Span | None]] = [{} for _ in book.caps]
 
@@ -157,6 +160,10 @@ class Lens:
             entry.stage, entry.cause, entry.profile, entry.lot_day, entry.day, entry.last_day, entry.chips, entry.tpp
         )
 
+    def era(self, day: date) -> tuple[int, int]:
+        """Return what two days share where the book and every window of it are the same."""
+        return bisect_right(self._edges, day), day.year * 4 + (day.month - 1) // 3
+
     def keys(self, profile: Profile, lot_day: date) -> list[Key]:
         """Return every counter that a lot of a profile and day may ever change."""
         segment = (profile.sha256, bisect_right(self.book.boundaries, lot_day))
@@ -188,8 +195,7 @@ class Lens:
 
     def _touch(self, profile: Profile, lot_day: date) -> tuple[_Touch, ...]:
         touched = []
-        for n, cap in enumerate(self.book.caps):
-            truth = holds(cap.where, profile, self.book, lot_day)
+        for n, (cap, truth) in enumerate(zip(self.book.caps, self._conditions.truths(profile, lot_day), strict=True)):
             if truth is False:
                 continue
             values = [(name, subject_value(name, profile, self.book, lot_day)) for name in cap.by]

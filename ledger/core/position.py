@@ -82,7 +82,8 @@ class Position:
     reversals: dict[int, int] = field(default_factory=dict)
     pending: Pending = field(default_factory=Pending)
     spans: dict[tuple[int, Span], list[Span]] = field(default_factory=dict)
-    foreseen: set[tuple[bytes, date]] = field(default_factory=set)
+    foreseen: set[tuple[bytes, int, tuple[int, int]]] = field(default_factory=set)
+    moving: dict[Place, list[Lot]] = field(default_factory=dict)
 
     def book_on(self, day: date) -> Adoption | None:
         """Return the rulebook asked on a day."""
@@ -140,6 +141,15 @@ class Position:
             self.by_place[place] = self._held(place, self.source.lots_at(place))
         return self.by_place[place]
 
+    def moving_at(self, place: Place) -> list[Lot]:
+        """Return shipment lots at a place of which something is in transit, oldest first; a few may have arrived."""
+        if place not in self.moving:
+            self.moving[place] = [lot for lot in self.lots_at(place) if lot.in_transit]
+        lots = self.moving[place]
+        while lots and not lots[0].in_transit:
+            lots.pop(0)
+        return lots
+
     def history(self, lot: LotRef) -> list[tuple[date, Decimal]]:
         """Return the changes of what is installed of a lot, by day."""
         return sorted([*self.source.history(lot), *self.pending.installed.get(lot, ())], key=lambda change: change[0])
@@ -171,7 +181,10 @@ class Position:
             lot = self.lots[entry.lot]
             if lot.ref[0] != record and lot.is_empty:
                 self._index_again(lot)
+            stood = lot.in_transit
             lot.apply(entry)
+            if lot.in_transit and not stood and (moving := self.moving.get(lot.place)) is not None:
+                insort(moving, lot, key=_age)
             pending.changed[lot.ref] = lot
             if entry.stage == "installed":
                 amount = Decimal(entry.chips or 0) if lot.unit == "chips" else entry.tpp

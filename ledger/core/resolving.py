@@ -44,7 +44,8 @@ class Resolved:
 def resolve(movement: Movement, number: int, line: Line, position: Position) -> Resolved | list[Missing]:
     """Return a line with its facts as of the movement's day, or everything it names that is not known."""
     key = (
-        movement.kind, movement.exporter, movement.effective_on, line.chip, line.destination, line.recipient,
+        movement.kind, movement.exporter, position.knowledge.segment(movement.effective_on), line.chip,
+        line.destination, line.recipient,
         line.authorization, line.activity, line.exported_from, line.owner, line.operator, line.booked_to,
         line.end_use, line.eccn, line.facility, line.lab, line.evidence, line.from_recipient,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from ledger.core.conditions import holds, unknown_in
+from ledger.core.conditions import Conditions, unknown_in
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Rule, Rulebook
@@ -34,6 +34,7 @@ class Rules:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self._answers: dict[tuple[bytes, int], RuleAnswer] = {}
+        self._conditions = Conditions(book, [rule.where for rule in book.rules])
 
     def answer(self, profile: Profile, day: date) -> RuleAnswer:
         """Return what the rules say of a movement on a day.
@@ -48,11 +49,8 @@ class Rules:
     def _ask(self, profile: Profile, day: date) -> RuleAnswer:
         possible: list[RuleAnswer] = []
         unknown: list[str] = []
-        for rule in self.book.rules:
-            if not rule.span.covers(day):
-                continue
-            truth = holds(rule.where, profile, self.book, day)
-            if truth is False:
+        for rule, truth in zip(self.book.rules, self._conditions.truths(profile, day), strict=True):
+            if truth is False or not rule.span.covers(day):
                 continue
             possible.append(_outcome(rule, profile, self.book))
             if truth is True:

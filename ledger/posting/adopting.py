@@ -34,11 +34,11 @@ def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position:
         cap: Cap = caps[key.cap]
         if cap.limit.unlimited:
             continue
-        window = next(iter(position.spans_of(adoption.seq, position.lenses[adoption.seq].span_of(key))), None)
-        if window is None:
-            continue
-        counter = Counter(deltas=days.items())
-        standing = tightest(counter, cap, window.first or min(days), [window])
+        spans = position.spans_of(adoption.seq, position.lenses[adoption.seq].span_of(key))
+        asked = [span for span in spans if not (span.first and span.until and span.first >= span.until)]
+        if not asked:
+            continue  # its window was over before the book came into force
+        standing = tightest(Counter(deltas=days.items()), cap, asked[0].first or min(days), asked)
         if standing.limit is not None and standing.used > standing.limit:
             over = standing.used - standing.limit
             yield Refusal(

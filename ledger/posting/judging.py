@@ -120,7 +120,7 @@ class Judging:
         party = _exporter(judged)
         payload = self._payload(asked)
         if judged.refusal:
-            scope = party if party in self.memory.knowledge.parties else LEDGER
+            scope = party if party and self.memory.knowledge.knows_party(party) else LEDGER
             return self.batch.add(
                 REQUEST_REFUSED, self.actor, asked.request.key, scope, payload, judgments.refused(judged)
             )

@@ -63,17 +63,17 @@ def known_as(registered: Registered, seq: int) -> Fact:
 def _party(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
     party, _ = registrations.party(asked.body)
     parent = party.ultimate_parent
-    if parent not in ("self", UNKNOWN, party.party) and parent not in knowledge.parties:
+    if parent not in ("self", UNKNOWN, party.party) and not knowledge.knows_party(parent):
         return _unknown("unknown_party", "ultimate_parent", "party", parent)
     body = registrations.to_body(party)
-    kind = "party.changed" if party.party in knowledge.parties else "party.registered"
+    kind = "party.changed" if knowledge.knows_party(party.party) else "party.registered"
     return Registered(kind, "party", party.party, party.valid_from, body, body)
 
 
 def _ownership(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
     share, _ = registrations.ownership(asked.body)
     for role in ("owner", "owned"):
-        if getattr(share, role) not in knowledge.parties:
+        if not knowledge.knows_party(getattr(share, role)):
             return _unknown("unknown_party", role, "party", getattr(share, role))
     held = [other for other in knowledge.owners(share.owned, share.valid_from or EVER) if other.owner != share.owner]
     together = sum((other.percentage for other in held), share.percentage)
@@ -90,7 +90,7 @@ def _ownership(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
 
 def _rating(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
     chip, _ = registrations.rating(asked.body)
-    if chip.base_chip and chip.base_chip != chip.chip and chip.base_chip not in knowledge.chips:
+    if chip.base_chip and chip.base_chip != chip.chip and not knowledge.knows_chip(chip.base_chip):
         return _unknown("unknown_chip", "base_chip_id", "chip", chip.base_chip)
     body = registrations.to_body(chip)
     return Registered("chip.rated", "chip", chip.chip, chip.valid_from, body, body)
@@ -131,10 +131,10 @@ def _why_not(
                 f"authorization={terms.authorization}",
             )
     for role, party in (("recipient", terms.recipient), ("exporter", terms.exporter)):
-        if party and party not in knowledge.parties:
+        if party and not knowledge.knows_party(party):
             yield _unknown("unknown_party", role, "party", party)
     for chip in terms.chips:
-        if chip not in knowledge.chips:
+        if not knowledge.knows_chip(chip):
             yield _unknown("unknown_chip", "chips", "chip", chip)
 
 

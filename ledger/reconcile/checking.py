@@ -127,9 +127,8 @@ class _Rebuilt:
 
     def run(self) -> None:
         """Read the journal and write what it says."""
-        changes: list[dict[str, Any]] = []
         for n, replayed in enumerate(self.replay.run(), 1):
-            self._take(replayed, changes)
+            self._take(replayed)
             if n % AT_ONCE == 0:
                 self._flush()
         self._rows["lot"] = [
@@ -137,8 +136,6 @@ class _Rebuilt:
         ]
         self._rows["scope"] = [tuple(each) for each in self._scopes.values()]
         self._flush()
-        for change in changes:
-            self.conn.execute(SQL["change_discrepancy"], change)
         lenses = [Lens(adoption.book, adoption.seq) for adoption in self._knowledge.adoptions]
         writing.add_to_counters(self.conn, counters_of(self.conn, lenses, self._known, self.replay.known))
 
@@ -149,7 +146,7 @@ class _Rebuilt:
     def _add(self, table: LiteralString, row: Any) -> None:
         self._rows.setdefault(table, []).append(row)
 
-    def _take(self, replayed: Replayed, changes: list[dict[str, Any]]) -> None:
+    def _take(self, replayed: Replayed) -> None:
         record, body, judgment = replayed.record, replayed.payload["body"], replayed.judgment
         self._take_scope(replayed)
         code = refusal_of(record.judgment)[0] if record.kind == REQUEST_REFUSED else ""
@@ -164,7 +161,8 @@ class _Rebuilt:
             self._add("discrepancy", discrepancy_row(record.seq, body, record.recorded_at))
         elif record.kind.startswith("discrepancy."):
             change = body["change"]
-            changes.append({
+            self._flush()  # in order: what was resolved may be opened again after it
+            self.conn.execute(SQL["change_discrepancy"], {
                 "id": int(body["id"]), "state": STATE_AFTER[change], "owner": body.get("owner"), "note": body["note"],
                 "seq": record.seq,
             })  # fmt: skip

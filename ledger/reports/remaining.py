@@ -97,7 +97,9 @@ def remaining(
     why, remedy, binding_cap = "", "", binding[2] if binding else "unlimited"
     left_chips = binding[0] if binding else None
     left_tpp = min((limit[1] for limit in limits), default=None)
-    if judged.refusal and judged.refusal.code in BLOCKING:
+    # One chip is asked: where that many are open, what is exceeded are the authorization's terms.
+    off_terms = judged.refusal and judged.refusal.code == "exceeds_authorization" and open_chips != 0
+    if judged.refusal and (judged.refusal.code in BLOCKING or off_terms):
         why, remedy = judged.refusal.message, judged.refusal.remedy
         if not judged.refusal.window and not any(cap.cap == judged.refusal.cap for cap in caps):
             binding_cap = judged.refusal.code

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
 from ledger.core.facts import UNKNOWN
 from ledger.core.lens import ZERO, Entry, Stage
-from ledger.core.lots import Lot, LotRef, LotStage
+from ledger.core.lots import Lot, LotRef, LotStage, Place
 from ledger.core.movements import OBSERVED_KINDS, Movement
 from ledger.core.position import Position
 from ledger.core.profile import Profile
@@ -143,12 +144,15 @@ class Drawing:
 
     def _matching(self, asked: Resolved, balance: Balance) -> Iterator[Lot]:
         line, day = asked.line, self.movement.effective_on
+        lots: Iterable[Lot]
         if line.of and not (balance == "open" and self.movement.kind == "reexport"):  # there it names what leaves
             lots = [lot for lot in (self.position.lot(line.of),) if lot]
         elif balance == "open":
             lots = self._licensed(asked) if asked.authorization else self._at(asked, "reserved")
         else:
             lots = self._at(asked, "shipped")
+            if balance == "in_transit":  # what has arrived is looked at only where too little is on its way
+                lots = itertools.chain(list(self.position.moving_at(self._place(asked))), lots)
         for lot in lots:
             if lot.day <= day and (line.of or not lot.is_empty) and self._fits(lot, asked, balance):
                 yield lot
@@ -157,11 +161,13 @@ class Drawing:
         assert asked.authorization
         return _pruned(self.position.lots_of(asked.authorization.authorization))
 
-    def _at(self, asked: Resolved, stage: str) -> list[Lot]:
+    def _at(self, asked: Resolved, stage: str) -> Iterator[Lot]:
+        return (lot for lot in _pruned(self.position.lots_at(self._place(asked))) if lot.stage == stage)
+
+    def _place(self, asked: Resolved) -> Place:
         line, profile = asked.line, asked.profile
-        place = (line.from_recipient or profile.recipient.party, line.from_destination or line.destination)
-        lots = _pruned(self.position.lots_at((*place, profile.base_chip)))
-        return [lot for lot in lots if lot.stage == stage]
+        recipient = line.from_recipient or profile.recipient.party
+        return recipient, line.from_destination or line.destination, profile.base_chip
 
     def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
         """Whether a lot is what a line asks for: stage, place, exporter, authorization, where it states them."""
