@@ -120,7 +120,7 @@ def post_one(request: Request) -> Receipt:
 def answered(receipt: Receipt, as_json: bool, said: str) -> None:
     """Tell what became of a request; end with the status for it where it was refused."""
     if as_json:
-        output.say_json({name: getattr(receipt, name) for name in type(receipt).__slots__})
+        output.say_json({name: getattr(receipt, name) for name in type(receipt)._fields})
     elif receipt.verdict == "refused":
         output.complain(f"Refused, {receipt.code}: {receipt.message} {receipt.remedy}".rstrip())
     else:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ledger.core.lens import NOTHING, ZERO, Amount, limit_on
 from ledger.core.rulebook import Cap, Span, Unit
@@ -16,8 +15,7 @@ State = Literal["open", "critical", "exhausted", "over", "undetermined", "watche
 Finding = Literal["fits", "undetermined", "exceeded"]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A counter against its limit on one day, before and after a proposed change. Amounts are in the cap's unit.
 
     limit and left are None where undetermined, and for a counter that is only watched.

@@ -11,7 +11,6 @@ the last day (on its own day if that is later), so that nothing has to happen fo
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -36,8 +35,7 @@ WEIGHTS = {
 ALWAYS_BACK = frozenset({"", "used", "released"})  # no cause, or a reservation used or released
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of what happened to chips: a stage and a signed number of chips, at one lot.
 
     lot: (record, line) that opened it; record 0 is the movement being judged. profile and lot_day are the lot's.

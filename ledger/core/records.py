@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.core import merkle
 
@@ -52,8 +51,7 @@ def canonical(value: object) -> bytes:
     return _ENCODE(value).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A record before it has a number: what was asked and what was judged, as the bytes that will be hashed."""
 
     kind: str
@@ -64,8 +62,7 @@ class Draft:
     judgment: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A numbered, sealed line of the journal."""
 
     seq: int

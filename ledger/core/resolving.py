@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ledger.core.facts import AUTHORIZATION_KINDS, UNKNOWN, Authorization, Chip
 from ledger.core.knowledge import Knowledge
@@ -29,8 +30,7 @@ class Missing:
     named: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A line with what is known of it. chips is None for equivalents. authorization is None for a bare kind."""
 
     number: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.core import movements, registrations
 from ledger.core.deciding import voice_of
@@ -32,8 +32,7 @@ class Request:
     observed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What became of a request: `posted`, `replayed` or `refused`.
 
     seq: the record's number, the earlier one's where replayed; None for what is answered without a record.
@@ -49,8 +48,7 @@ class Receipt:
     leaf_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request that could be read: its body, canonical bytes, what makes it the same again, and its movement."""
 
     request: Request

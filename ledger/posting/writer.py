@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ledger.core import judgments, records
@@ -196,4 +196,4 @@ def _sealed(outcome: Outcome, batch: Batch) -> Receipt:
     receipt = outcome if isinstance(outcome, Receipt) else Receipt("posted", outcome[0].request.key, outcome[1])
     if receipt.seq is None or receipt.seq <= batch.size:
         return receipt
-    return replace(receipt, leaf_hash=batch.leaves[receipt.seq - batch.size - 1].hex())
+    return receipt._replace(leaf_hash=batch.leaves[receipt.seq - batch.size - 1].hex())

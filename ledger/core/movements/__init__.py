@@ -6,10 +6,9 @@ A movement has one day, one exporter and one line or several; its lines post tog
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.core.compute import plain
 from ledger.core.errors import Malformed
@@ -51,8 +50,7 @@ CONFIDENCES = ("confirmed", "unconfirmed")
 MOST_LINES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a movement, as stated; None or empty where it says nothing.
 
     quantity counts `unit`: items as named (""), chips (of which a system has several), systems, or equivalents.
@@ -83,8 +81,7 @@ class Line:
     evidence: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(NamedTuple):
     """A movement as asked. effective_on is the day it counts; `stated` keeps a date known to the month or year."""
 
     kind: str

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ledger.core.facts import UNKNOWN
 from ledger.core.lens import ZERO, Entry, Stage
@@ -40,8 +41,7 @@ class Plan:
     short: list[Short] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(NamedTuple):
     """So much of a lot: in chips, or in TPP where the lot is kept in TPP."""
 
     lot: Lot

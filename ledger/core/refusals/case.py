@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from ledger.core.counters import Standing
 from ledger.core.knowledge import Adoption
@@ -57,8 +58,7 @@ class Refusal:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(NamedTuple):
     """One cap that was looked at: whose, for which subject and window, how it stands before and after, what changes."""
 
     adoption: Adoption
