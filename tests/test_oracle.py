@@ -5,12 +5,16 @@ CAPLEDGER_TEST_EXAMPLES sets how many random worlds are tried (thousands are wor
 
 from __future__ import annotations
 
+import ast
 import itertools
 import os
+import sys
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
+import oracle as oracle_module
 import psycopg
 import pytest
 from conftest import in_database
@@ -311,6 +315,13 @@ def compare_totals(oracle, ledger, asked):
 def journal(ledger):
     """Every record without what chance and the clock add."""
     return ledger.rows("SELECT seq, kind, actor, key, payload, judgment FROM journal ORDER BY seq")
+
+
+def test_the_oracle_knows_nothing_of_the_ledger():
+    source = ast.parse(Path(oracle_module.__file__).read_text())
+    named = [node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in ast.walk(source)
+             if isinstance(node, ast.Import | ast.ImportFrom)]  # fmt: skip
+    assert {str(name).split(".")[0] for name in named} <= sys.stdlib_module_names
 
 
 @settings(max_examples=EXAMPLES)

@@ -419,3 +419,23 @@ def test_a_book_that_nobody_adopted_leaves_every_request_undetermined(conn):
     ledger.must(adopt(DIFFUSION, "2025-01-13"))
     assert ledger.ask(ship(key="early", chip=H20)).code == ""  # the key was left open
     assert AT.tzinfo is not None
+
+
+def test_a_cap_kept_for_somebody_unknown_is_undetermined_even_where_it_would_fit(conn):
+    ledger = Ledger(conn).begin(
+        party("nvidia"), party("gulf", "AE", "unknown"),
+        adopt(book("name: each, counts: granted, by: [ultimate_parent], limit: 900_000_000 TPP")),
+        license_("L", "gulf", "AE"),
+    )  # fmt: skip
+    asked = move("grant", "2026-01-05", 1, exporter="nvidia", recipient="gulf", destination="AE", authorization="L")
+    assert "ultimate_parent=unknown" in ledger.refused(asked, "undetermined").message
+
+
+def test_an_authorization_is_not_changed_before_its_latest_change_or_in_a_closed_period(conn):
+    ledger = Ledger(conn).begin(party("nvidia"), party("gulf", "AE"), license_("L", "gulf", "AE"))
+    ledger.must(change("L", "suspended", "2026-06-01"))
+    refused = ledger.refused(change("L", "amended", "2026-02-01", last_day="2027-01-01"), "outside_validity")
+    assert "2026-06-01" in refused.message
+    ledger.must(closed("2026-07-31"))
+    ledger.refused(change("L", "reinstated", "2026-07-31"), "period_closed")
+    ledger.must(change("L", "reinstated", "2026-08-01"))

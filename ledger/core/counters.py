@@ -133,6 +133,13 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
     return shown or Standing("fits", first, None, ZERO, ZERO, ZERO)
 
 
+def of_nobody(standing: Standing) -> Standing:
+    """Return a standing of a counter whose subject is not known: what would fit is undetermined."""
+    if standing.finding == "fits" and standing.asked > 0:
+        return standing._replace(finding="undetermined")
+    return standing
+
+
 def scarcest(
     counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iterable[Span]
 ) -> tuple[Decimal, Decimal] | None:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Literal
 
 from ledger.core import counters
+from ledger.core.facts import UNKNOWN
 from ledger.core.lens import Effect, Entry, Key
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
@@ -183,6 +184,8 @@ def _look(effects: list[Effect], position: Position) -> list[Looked]:
             continue
         counter = position.counter(key, first)
         standing = counters.test(counter, effect.cap, changes, spans)
+        if f"={UNKNOWN}" in key.subject and effect.cap.when_exceeded == "refuse" and not effect.cap.limit.unlimited:
+            standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
         adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
         looked.append(Looked(adoption, effect.cap, key, effect.span, standing, changes))
     return looked

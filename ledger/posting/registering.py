@@ -130,6 +130,21 @@ def _why_not(
                 "Look at its history first.",
                 f"authorization={terms.authorization}",
             )
+        if before.state_from and terms.state_from and terms.state_from < before.state_from:
+            yield Refusal(
+                "outside_validity",
+                f"Authorization {terms.authorization} was changed from {before.state_from} on; this change is dated "
+                f"{terms.state_from}.",
+                f"Date it {before.state_from} or later.",
+                f"authorization={terms.authorization}",
+            )
+        if knowledge.closed_until and terms.state_from and terms.state_from <= knowledge.closed_until:
+            yield Refusal(
+                "period_closed",
+                f"The period to {knowledge.closed_until} is closed; the change is dated {terms.state_from}.",
+                f"Date it after {knowledge.closed_until}.",
+                f"period={knowledge.closed_until}",
+            )
     for role, party in (("recipient", terms.recipient), ("exporter", terms.exporter)):
         if party and not knowledge.knows_party(party):
             yield _unknown("unknown_party", role, "party", party)
