@@ -249,3 +249,52 @@ WHERE book = %(book)s
 -- Every discrepancy, resolved ones included.
 SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, opened_at, owner, state, note
 FROM discrepancy ORDER BY id;
+
+-- name: entries_in_order
+-- Entries up to a record, in the order in which they were recorded.
+SELECT seq, line, stage, coalesce(cause, ''), lot_seq, profile, lot_day, effective_on, last_day, chips, tpp
+FROM entry WHERE seq <= %(known)s ORDER BY seq, n;
+
+-- name: entries_at_lots
+-- Entries up to a record at some lots, with what opened them.
+SELECT lot.seq, lot.line, lot.stage, lot.profile, lot.day, lot.unit, lot.amount,
+    entry.line, entry.stage, cause, effective_on, entry.last_day, chips, tpp
+FROM lot JOIN unnest(%(seqs)s::bigint[], %(lines)s::smallint[]) AS wanted (seq, line) USING (seq, line)
+JOIN entry ON lot_seq = lot.seq AND lot_line = lot.line
+WHERE entry.seq <= %(known)s ORDER BY entry.seq, n;
+
+-- name: history_known
+-- The changes of what is installed of one lot, by day, in the lot's unit, up to a record.
+SELECT effective_on, sum(CASE WHEN lot.unit = 'chips' THEN entry.chips ELSE entry.tpp END)
+FROM entry JOIN lot ON lot.seq = lot_seq AND lot.line = lot_line
+WHERE lot_seq = %(seq)s AND lot_line = %(line)s AND entry.stage = 'installed' AND entry.seq <= %(known)s
+GROUP BY effective_on ORDER BY effective_on;
+
+-- name: refusals_in_order
+-- Refused requests up to a record, in the order in which they were recorded.
+SELECT seq, actor, payload, judgment FROM journal
+WHERE kind = 'request.refused' AND seq <= %(known)s ORDER BY seq;
+
+-- name: payloads
+-- What some records were asked for, and by whom.
+SELECT seq, actor, payload FROM journal WHERE seq = ANY(%(seqs)s) ORDER BY seq;
+
+-- name: observations_among
+-- How many of some records were reported as facts; a payload ends with its voice.
+SELECT count(*) FROM journal
+WHERE seq = ANY(%(seqs)s) AND substr(payload, octet_length(payload) - 13) = '"observation"}'::bytea;
+
+-- name: stage_totals_at
+-- What each destination has in each stage on a day, as known at a record, without what has lapsed.
+SELECT body->>'destination', stage, sum(tpp)
+FROM (
+    SELECT profile, stage, sum(tpp) AS tpp FROM entry
+    WHERE seq <= %(known)s AND effective_on <= %(day)s
+        AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+    GROUP BY profile, stage
+) AS of_profile JOIN profile ON profile.id = of_profile.profile
+GROUP BY 1, 2;
+
+-- name: profiles_used
+-- The profiles of all entries up to a record.
+SELECT DISTINCT profile FROM entry WHERE seq <= %(known)s;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -23,6 +24,7 @@ from ledger.posting import Request
 from ledger.reports import Reader, standings
 
 END = date(2027, 3, 1)
+EXAMPLES = int(os.environ.get("CAPLEDGER_TEST_EXAMPLES", "30"))
 AE = {"exporter": "nvidia", "recipient": "azure", "destination": "AE", "authorization": "L1"}
 PLACES = ("nvidia", "US"), ("azure", "AE"), ("mydc", "MY"), ("cn-group", "CN")
 PARTIES = [party("microsoft"), *(party(name, seat) for name, seat in PLACES)]
@@ -392,7 +394,7 @@ def request_of(n, step):
     return move(step["kind"], on.isoformat(), step["quantity"], step["chip"], key=f"step-{n}", **line)
 
 
-@settings(max_examples=30)
+@settings(max_examples=EXAMPLES)
 @given(asked=steps, of_one=both, of_other=both, at_once=st.sampled_from([1, 3, 5_000]))
 def test_the_first_refusal_is_the_same_as_if_the_other_book_had_been_in_force_from_the_start(
     ledgers, tmp_path_factory, asked, of_one, of_other, at_once

@@ -191,7 +191,7 @@ def test_a_sum_of_entries_does_what_the_entries_do_one_by_one(several):
 
 @given(st.lists(entries, max_size=12))
 def test_entries_and_their_negatives_leave_nothing(several):
-    negatives = [replace(one, chips=-one.chips, tpp=-one.tpp) for one in several]
+    negatives = [one._replace(chips=-one.chips, tpp=-one.tpp) for one in several]
     assert totals(each for one in [*several, *negatives] for each in ALL.of(one)) == {}
 
 

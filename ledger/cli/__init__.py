@@ -23,6 +23,8 @@ COMMANDS = {
     "explain": "ledger.cli.explain:explain",
     "usage": "ledger.cli.usage:usage",
     "history": "ledger.cli.history:history",
+    "backtest": "ledger.cli.backtest:backtest",
+    "revalue": "ledger.cli.revalue:revalue",
     "reconcile": "ledger.cli.reconcile:reconcile",
     "discrepancies": "ledger.cli.settling:discrepancies",
     "settle": "ledger.cli.settling:settle",

@@ -1,4 +1,4 @@
-"""`capledger rulebook`: check a rulebook's document, show what it says, and adopt it."""
+"""`capledger rulebook`: check a rulebook's document, show what it says, compare it with another, and adopt it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 from ledger.cli.adopt import adopt
 from ledger.core.errors import Problem
 
-app = typer.Typer(help="Check rulebooks, show what they say, and adopt them.", no_args_is_help=True)
+app = typer.Typer(help="Check rulebooks, show and compare what they say, and adopt them.", no_args_is_help=True)
 
 Line = tuple[str, str]  # a label and a text
 
@@ -53,6 +53,9 @@ def lint(
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped rulebook, or a document.")],
     on: Annotated[str, typer.Option(metavar="DATE", help="Tiers and lists as of this day; today if not said.")] = "",
+    stated: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")] = False,
 ) -> None:
     """Show a rulebook: tiers, readings, rules in order, caps and duties, each with its source in law."""
@@ -60,7 +63,7 @@ def show(
     from ledger.rulebooks.wording import describe
 
     try:
-        told = describe(rulebooks.load(name), _day(on))
+        told = describe(rulebooks.load(rulebooks.with_settings(name, stated or ())), _day(on))
     except Problem as problem:
         typer.echo(f"capledger rulebook show: {problem}", err=True)
         raise typer.Exit(2) from None
@@ -68,6 +71,39 @@ def show(
         typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         _print(told)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="A shipped rulebook, or a document; A?NAME=VALUE sets.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The one to compare it with.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say in words what is other in B than in A: who moves to which tier, which limit rises, and from which day."""
+    from ledger import rulebooks
+    from ledger.rulebooks.comparing import compare
+
+    try:
+        books = rulebooks.load(before), rulebooks.load(after)
+    except Problem as problem:
+        typer.echo(f"capledger rulebook diff: {problem}", err=True)
+        raise typer.Exit(2) from None
+    found = compare(*books)
+    if as_json:
+        heads = [{"rulebook": book.name, "revision": book.revision, "sha256": book.sha256} for book in books]
+        told = [{"part": each.part, "words": each.words} for each in found]
+        typer.echo(json.dumps({"a": heads[0], "b": heads[1], "differences": told}, ensure_ascii=False, indent=2))
+        return
+    a, b = (f"{book.name} (revision {book.revision})" for book in books)
+    typer.echo(f"From {a} to {b}: {_count(len(found), 'difference')}.")
+    part = ""
+    for each in found:
+        if each.part != part:
+            part = each.part
+            typer.secho(f"\n{part.capitalize()}", bold=True)
+        _wrapped("  ", "    ", each.words)
+    if not found and books[0].sha256 != books[1].sha256:
+        typer.echo("The documents are written differently and say the same.")
 
 
 def _day(text: str) -> date:
@@ -89,6 +125,16 @@ def _print(told: Mapping[str, Any]) -> None:
     status = [(state.replace("_", " "), text) for state, text in told["status"].items()]
     like = [("takes from", ", ".join(told["like"]))] if told["like"] else []
     _lines([("title", told["title"]), ("source", told["source"]), *like, *status, ("sha256", told["sha256"])])
+    _section(
+        "Parameters: what the person asking sets",
+        ((f"{each['parameter']}: {each['value']}", _stated(each, "between")) for each in told["parameters"]),
+        told["parameters"],
+    )
+    _section(
+        "Changes to the book it is like",
+        ((each.get("cap", each.get("list")), _written(each)) for each in told["changes"]),
+        told["changes"],
+    )
     _section(
         f"Tiers on {told['on']}, of {told['countries']} countries and places",
         ((f"{each['tier']}: {_countries(each)}", _stated(each, "is")) for each in told["tiers"]),
@@ -142,12 +188,13 @@ def _section(title: str, parts: Iterable[tuple[str, Iterable[Line]]], sourced: I
 
 def _lines(lines: Iterable[Line]) -> None:
     """Print labels and texts, wrapped to the terminal."""
-    width = min(shutil.get_terminal_size().columns, _WIDEST)
     for label, text in lines:
-        first, rest = f"  {label:<{_LABEL_WIDTH}}", " " * (_LABEL_WIDTH + 2)
-        typer.echo(
-            textwrap.fill(text, max(width, 40), initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-        )
+        _wrapped(f"  {label:<{_LABEL_WIDTH}}", " " * (_LABEL_WIDTH + 2), text)
+
+
+def _wrapped(first: str, rest: str, text: str) -> None:
+    width = max(min(shutil.get_terminal_size().columns, _WIDEST), 40)
+    typer.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False))
 
 
 def _countries(part: Mapping[str, Any]) -> str:
@@ -194,6 +241,7 @@ def _cap(cap: Mapping[str, Any]) -> list[Line]:
     whole = [("by", ", ".join(cap["by"]) or "none: the whole world")]
     return [
         *limit,
+        *[("amended" if not n else "", words) for n, words in enumerate(cap.get("amended", ()))],
         *_stated(cap, "undetermined", "share", "window", "when_exceeded", "status", "counts"),
         *whole,
         *_stated(cap, "where", "gives_back", "base"),
@@ -201,10 +249,8 @@ def _cap(cap: Mapping[str, Any]) -> list[Line]:
 
 
 def _written(part: Mapping[str, Any]) -> list[Line]:
-    return [
-        *_stated(part, "who", "do", "due", "when", "where", "from", "until", "limit", "at_most", "exempt"),
-        *_source(part),
-    ]
+    keys = ("is", "who", "do", "due", "when", "where", "subject", "from", "until", "limit", "at_most", "exempt")
+    return _stated(part, *keys)
 
 
 app.command()(adopt)

@@ -144,12 +144,14 @@ class Lens:
             if span is None:
                 continue
             key = Key(self.seq, cap.name, subject, span.first or date.min)
-            if now and span.covers(day):
-                effects.append(Effect(key, cap, span, day, _amount(now, chips, tpp, doubt)))
+            changes = [(day, now)] if now else []
             if later and last_day is not None:
-                lapses = max(last_day + timedelta(days=1), day)
-                if span.covers(lapses):
-                    effects.append(Effect(key, cap, span, lapses, _amount(later, chips, tpp, doubt)))
+                changes.append((max(last_day + timedelta(days=1), day), later))
+            if cap.window.days is not None:
+                changes = _rolled(changes, lot_day + timedelta(days=cap.window.days))
+            for on, sign in changes:
+                if span.covers(on):
+                    effects.append(Effect(key, cap, span, on, _amount(sign, chips, tpp, doubt)))
         return effects
 
     def of(self, entry: Entry) -> list[Effect]:
@@ -193,13 +195,14 @@ class Lens:
 
     def _touch(self, profile: Profile, lot_day: date) -> tuple[_Touch, ...]:
         touched = []
+        destination = self.book.place(profile.destination)
         for n, (cap, truth) in enumerate(zip(self.book.caps, self._conditions.truths(profile, lot_day), strict=True)):
-            if truth is False:
+            if truth is False or cap.exempts(destination, lot_day):
                 continue
             values = [(name, subject_value(name, profile, self.book, lot_day)) for name in cap.by]
             subject = ",".join(f"{name}={value}" for name, value in values) or EVERYONE
             doubt = truth is None or any(value == UNKNOWN for _, value in values)
-            touched.append(_Touch(cap, subject, doubt, self._signs[n], self._windows[n]))
+            touched.append(_Touch(cap.kept_for(destination), subject, doubt, self._signs[n], self._windows[n]))
         return tuple(touched)
 
 
@@ -232,6 +235,12 @@ def limit_on(cap: Cap, day: date) -> Decimal | None:
     if until is not None and day >= until:
         return None
     return cap.limit.on(day)
+
+
+def _rolled(changes: list[tuple[date, int]], until: date) -> list[tuple[date, int]]:
+    """Return changes in a rolling window: what is before its end is taken back on the day the lot leaves it."""
+    kept = [(day, sign) for day, sign in changes if day < until]
+    return [*kept, *((until, -sign) for _, sign in kept)]
 
 
 def _amount(sign: int, chips: int | None, tpp: Decimal, doubt: bool) -> Amount:

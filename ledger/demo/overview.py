@@ -172,7 +172,7 @@ class _Day:
         if told:
             used, limit, left, state = told.used + told.doubt, told.limit, told.left, told.state
         else:
-            written = next(each for each in adoption.book.caps if each.name == cap.cap)
+            written = next(each for each in adoption.book.caps if each.name == cap.cap).of_subject(cap.subject)
             used, limit = NOTHING, None if written.limit.unlimited else limit_on(written, self.view.on)
             left, state = limit, str(counters.state(written, NOTHING, NOTHING, limit))
         return Beside(

@@ -31,7 +31,7 @@ def adopt(
 def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position: Position) -> Iterator[Refusal]:
     caps = {cap.name: cap for cap in adoption.book.caps}
     for key, days in sorted(counters.items()):
-        cap: Cap = caps[key.cap]
+        cap: Cap = caps[key.cap].of_subject(key.subject)
         if cap.limit.unlimited:
             continue
         spans = position.spans_of(adoption.seq, position.lenses[adoption.seq].span_of(key))

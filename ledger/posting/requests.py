@@ -12,7 +12,7 @@ from ledger.core.deciding import voice_of
 from ledger.core.errors import Malformed
 from ledger.core.movements import Movement, fields
 from ledger.core.records import canonical, fingerprint
-from ledger.rulebooks import parse_bundle
+from ledger.rulebooks import parse_bundle, refuse_proposal
 
 KINDS = ("movement", "party", "ownership", "authorization", "rating", "rulebook", "period", "discrepancy")
 LONGEST_KEY = 200
@@ -107,6 +107,7 @@ def _body(request: Request) -> dict[str, Any]:
     if body["name"] not in body["bundle"]:
         raise Malformed("bundle", f"The bundle holds no book '{body['name']}'.", "Bundle the book that is adopted.")
     book = parse_bundle(body["bundle"], body["name"])  # a book that cannot be read is not adopted
+    refuse_proposal(book)
     if book.name != body["name"]:
         raise Malformed("name", f"name is '{body['name']}'; the book calls itself '{book.name}'.", "Use its own name.")
     return body

@@ -106,6 +106,7 @@ def tier_of(subject: str, adoption: Adoption, on: date) -> str:
 
 
 def _standing(adoption: Adoption, cap: Cap, subject: str, window: str, amount: Amount, on: date) -> CapStanding:
+    cap = cap.of_subject(subject)
     used, doubt, unstated = counters.measured(amount, cap.limit.unit)
     limit = None if cap.limit.unlimited else limit_on(cap, on)
     left = None if limit is None or unstated else limit - used - doubt

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from ledger.core.errors import BadRulebook, NotFound, Problem
+from ledger.core.errors import BadRulebook, Malformed, NotFound, Problem
 from ledger.core.rulebook import Rulebook
 from ledger.rulebooks.book import likes, read_book
 from ledger.rulebooks.document import Finding, Findings, choices
+from ledger.rulebooks.parameters import Settings, settings_of, with_settings
 
-__all__ = ["Finding", "bundle", "bundle_of", "lint", "load", "parse", "parse_bundle", "read", "shipped"]
+__all__ = [
+    "Finding", "bundle", "bundle_of", "lint", "load", "parse", "parse_bundle", "read", "refuse_proposal", "shipped",
+    "with_settings",
+]  # fmt: skip
+
+
+IN_LAW = ("codified", "compliance", "enforced")  # the states of a document, one of which an adoption needs
 
 
 def shipped() -> dict[str, Path]:
@@ -23,35 +31,37 @@ def shipped() -> dict[str, Path]:
 
 
 def load(name_or_path: str | Path) -> Rulebook:
-    """Return a shipped rulebook by its name, or one from a file.
+    """Return a shipped rulebook by its name, or one from a file; `name?limit=5&list=AE,SA` sets its parameters.
 
-    Errors: NotFound where there is neither, BadRulebook where it does not say what a rulebook must say.
+    Errors: NotFound where there is neither, BadRulebook where it does not say what a rulebook must say, Malformed for
+    a setting that it does not allow.
     """
-    path = _find(name_or_path)
-    return parse(_text(path), where=_place(path), library=_library(path.parent))
+    found, settings = settings_of(name_or_path)
+    path = _find(found)
+    return parse(_text(path), where=_place(path), library=_library(path.parent), settings=settings)
 
 
-def parse(text: str, *, where: str, library: Callable[[str], Rulebook]) -> Rulebook:
+def parse(text: str, *, where: str, library: Callable[[str], Rulebook], settings: Settings = ()) -> Rulebook:
     """Return the rulebook of a document.
 
     where: how to call the document in an error, which gives `where:line`. library: returns the book of a name, for
-    the sections that this one takes from others (`like`), or raises a Problem.
-    Errors: BadRulebook.
+    what this one takes from others (`like`), or raises a Problem. settings: parameters and values, as written.
+    Errors: BadRulebook; Malformed for a setting.
     """
     books, absent = _books(text, library)
     if absent:
         findings = Findings(where)
-        read_book(text, findings, books, absent)
+        read_book(text, findings, books, absent, settings)
         findings.refuse()
-    texts = {name: body for book in books.values() for name, body in bundle_of(book).items()}
-    return _parsed(text, where, tuple(texts.items()))
+    texts = {name: body for book in books.values() for name, body in {**book.like, book.name: book.text}.items()}
+    return _parsed(text, where, tuple(texts.items()), settings)
 
 
 def lint(text: str, where: str) -> list[Finding]:
     """Return everything wrong or odd in a document, by line. Books it is like are shipped ones or stand beside it."""
     findings = Findings(where)
     books, absent = _books(text, _library(Path(where).parent))
-    read_book(text, findings, books, absent)
+    read_book(text, findings, books, absent, linted=True)
     return findings.ordered()
 
 
@@ -62,13 +72,31 @@ def read(name_or_path: str | Path) -> tuple[str, str]:
 
 
 def bundle(name_or_path: str | Path) -> dict[str, str]:
-    """Return the texts that a rulebook needs to be read anywhere, by name: its own first, then those it is like."""
+    """Return what an adoption of a rulebook carries: see `bundle_of`."""
     return bundle_of(load(name_or_path))
 
 
 def bundle_of(book: Rulebook) -> dict[str, str]:
-    """Return the texts of a rulebook and of those it is like, by name, its own first."""
+    """Return the texts of a rulebook and of those it is like, by name, its own first: what an adoption carries.
+
+    Errors: Malformed, for a book that cannot be adopted.
+    """
+    refuse_proposal(book)
     return {book.name: book.text, **book.like}
+
+
+def refuse_proposal(book: Rulebook) -> None:
+    """Refuse to adopt what is proposed and nothing more, or what is not itself without its settings.
+
+    Errors: Malformed.
+    """
+    remedy = f"Ask it with --rulebook {shlex.quote(book.name)}, or back-test it."
+    if "proposed" in book.status and not any(book.status.get(state, "none") != "none" for state in IN_LAW):
+        message = f"{book.name} is proposed, not law: it is compared, never adopted to judge."
+        raise Malformed("name", message, remedy)
+    if any(each.is_set for each in book.parameters.values()):
+        message = f"{book.name} is a book with settings, which are no part of its document: it cannot be adopted."
+        raise Malformed("name", message, remedy)
 
 
 def parse_bundle(bundle: Mapping[str, str], name: str = "") -> Rulebook:
@@ -81,7 +109,7 @@ def parse_bundle(bundle: Mapping[str, str], name: str = "") -> Rulebook:
 
 
 @lru_cache(maxsize=64)
-def _parsed(text: str, where: str, others: tuple[tuple[str, str], ...]) -> Rulebook:
+def _parsed(text: str, where: str, others: tuple[tuple[str, str], ...], settings: Settings = ()) -> Rulebook:
     """Read a book whose likes are among the others; each of them may be like those that are left."""
     left = dict(others)
     books = {
@@ -90,7 +118,7 @@ def _parsed(text: str, where: str, others: tuple[tuple[str, str], ...]) -> Ruleb
         if name in left
     }
     findings = Findings(where)
-    book = read_book(text, findings, books, {})
+    book = read_book(text, findings, books, {}, settings)
     findings.refuse()
     assert book is not None  # no error, so there is a book
     return book

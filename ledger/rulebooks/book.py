@@ -8,31 +8,46 @@ from functools import lru_cache
 from hashlib import sha256
 
 from ledger.core.rulebook import Reading, Rulebook
+from ledger.rulebooks.amending import read_amendments
 from ledger.rulebooks.caps import read_caps
+from ledger.rulebooks.checks import check
 from ledger.rulebooks.document import Findings, Piece, Wrong, compose
 from ledger.rulebooks.draft import Draft
-from ledger.rulebooks.duties import read_amendments, read_duties
+from ledger.rulebooks.duties import read_duties
 from ledger.rulebooks.geography import check_tiers, read_countries, read_lists, read_places, read_tiers
+from ledger.rulebooks.liking import LIKING_KEYS, read_liking
+from ledger.rulebooks.parameters import Settings, read_parameters
 from ledger.rulebooks.sections import read_controls, read_readings, read_rules, read_status
 from ledger.rulebooks.words import name
 
-_REQUIRED = ("rulebook", "revision", "title", "source", "status", "rules", "caps")
-_KEYS = (*_REQUIRED, "countries", "places", "lists", "tiers", "readings", "controls", "amendments", "duties")
+HEAD_KEYS = ("rulebook", "revision", "title", "source", "status")
+REQUIRED_KEYS = (*HEAD_KEYS, "rules", "caps")
+BOOK_KEYS = (*REQUIRED_KEYS, "countries", "places", "lists", "tiers", "readings", "controls", "amendments", "duties")
 _LIKING = ("countries", "places", "lists", "controls")
 
 
 def read_book(
-    text: str, findings: Findings, library: Mapping[str, Rulebook], absent: Mapping[str, str]
+    text: str,
+    findings: Findings,
+    library: Mapping[str, Rulebook],
+    absent: Mapping[str, str],
+    settings: Settings = (),
+    *,
+    linted: bool = False,
 ) -> Rulebook | None:
     """Return the rulebook of a document, None where it is none; what is wrong or odd goes to the findings.
 
-    library: the books it is like, by name. absent: why one of them cannot be had.
+    library: the books it is like, by name. absent: why one of them cannot be had. linted: look at what the book as a
+    whole can mean, too. Errors: Malformed, for a setting that its parameters do not allow.
     """
     before = len(findings.found)
     book = None
     with findings.kept():
         root = compose(text)
-        book = _read(root, text, Draft(findings, library, absent))
+        draft = Draft(findings, library, absent)
+        book = _read(root, text, draft, settings)
+        if linted and not findings.has_errors():
+            check(draft, book)
     errors = any(finding.level == "error" for finding in findings.found[before:])
     return None if errors else book
 
@@ -45,19 +60,25 @@ def likes(text: str) -> tuple[str, ...]:
     except Wrong:
         return ()
     names: list[str] = []
-    for section in _LIKING:
-        if isinstance(root.value, dict) and section in root.value:
-            value = root.value[section].value
-            like = value.get("like") if isinstance(value, dict) else None
+    sections = root.value if isinstance(root.value, dict) else {}
+    for section in ("like", *_LIKING):
+        if section in sections:
+            value = sections[section].value
+            like = sections[section] if section == "like" else value.get("like") if isinstance(value, dict) else None
             named = like.value.get("rulebook") if like and isinstance(like.value, dict) else like
             if named and isinstance(named.value, str) and named.value not in names:
                 names.append(named.value)
     return tuple(names)
 
 
-def _read(root: Piece, text: str, draft: Draft) -> Rulebook:
-    table = root.table("The rulebook", _KEYS, _REQUIRED)
+def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
     findings = draft.findings
+    if "like" in root.entries("The rulebook"):
+        table = root.table("A rulebook like another one", (*HEAD_KEYS, *LIKING_KEYS), (*HEAD_KEYS, "like"))
+        status = read_status(draft, table["status"])
+        return replace(read_liking(draft, table, _head(table, text), settings), status=status)
+    table = root.table("The rulebook", BOOK_KEYS, REQUIRED_KEYS)
+    read_parameters(draft, None, settings)  # there are none to set
 
     def section(key: str, read: Callable[[Draft, Piece], None]) -> None:
         if key in table:
@@ -77,11 +98,12 @@ def _read(root: Piece, text: str, draft: Draft) -> Rulebook:
     rules = read_rules(draft, table["rules"])
     caps = read_caps(draft, table["caps"])
     names = [cap.name for cap in caps]
+    head = _head(table, text)
     book = Rulebook(
-        name=name(table["rulebook"], "The rulebook's name"),
-        revision=_revision(table["revision"]),
-        title=table["title"].text("`title`"),
-        source=table["source"].text("`source`"),
+        name=head["name"],
+        revision=int(head["revision"]),
+        title=head["title"],
+        source=head["source"],
         status=read_status(draft, table["status"]),
         countries=draft.countries,
         places=draft.places,
@@ -92,7 +114,6 @@ def _read(root: Piece, text: str, draft: Draft) -> Rulebook:
         rules=rules,
         caps=caps,
         duties=read_duties(draft, table["duties"], names) if "duties" in table else (),
-        amendments=read_amendments(draft, table["amendments"], names) if "amendments" in table else (),
         territories=draft.territories,
         sha256=sha256(text.encode()).hexdigest(),
         text=text,
@@ -100,9 +121,22 @@ def _read(root: Piece, text: str, draft: Draft) -> Rulebook:
             key: body for each in draft.library.values() for key, body in {each.name: each.text, **each.like}.items()
         },
     )
-    if not any(finding.level == "error" for finding in findings.found):
+    if "amendments" in table:
+        book = read_amendments(draft, table["amendments"], book)
+    if not findings.has_errors():
         check_tiers(draft, book)
     return book
+
+
+def _head(table: Mapping[str, Piece], text: str) -> dict[str, str]:
+    """Return what a document says of itself, with its text."""
+    return {
+        "name": name(table["rulebook"], "The rulebook's name"),
+        "revision": str(_revision(table["revision"])),
+        "title": table["title"].text("`title`"),
+        "source": table["source"].text("`source`"),
+        "text": text,
+    }
 
 
 def _revision(piece: Piece) -> int:
@@ -117,5 +151,5 @@ def _used(draft: Draft, piece: Piece | None) -> dict[str, Reading]:
     for key in draft.readings:
         if piece and not draft.used.get(key):
             message = f"Nothing in the book turns on the reading {key}: choosing another option changes no answer."
-            draft.findings.add(piece.lines[key], "note", message)
+            draft.findings.add(piece.lines[key], "note", message, "Let a rule or a cap turn on it with `if`.")
     return {key: replace(each, used_by=tuple(draft.used.get(key, ()))) for key, each in draft.readings.items()}

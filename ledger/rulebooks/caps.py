@@ -33,13 +33,13 @@ BY = (
 )
 STATUSES = ("framework", "reported", "discussed")  # of what is no law: it may flag and never refuse
 NOT_YET_SHARE = "share of another counter: not yet evaluated"
-NOT_YET_ROLLING = "rolling window: not yet evaluated"
 
-_COUNTER_KEYS = ("counts", "gives_back", "by", "where")
-_CAP_KEYS = (
-    *("name", "if", *_COUNTER_KEYS, "window", "after", "limit", "critical_at", "when_exceeded", "when_base_shrinks"),
+COUNTER_KEYS = ("counts", "gives_back", "by", "where")
+CAP_KEYS = (
+    *("name", "if", *COUNTER_KEYS, "window", "after", "limit", "critical_at", "when_exceeded", "when_base_shrinks"),
     *("tested_on", "base", "status", *SOURCE_KEYS),
 )
+LIMIT_KEYS = ("schedule", "share", "of", "asked_chips_enlarge_base")
 _ROLLING = re.compile(r"rolling ([1-9][0-9]{0,3}) days").fullmatch
 _WINDOWS = "Write {from: 2025-01-01, until: 2028-01-01}, calendar year, calendar quarter, or rolling 365 days."
 
@@ -47,10 +47,10 @@ _WINDOWS = "Write {from: 2025-01-01, until: 2028-01-01}, calendar year, calendar
 def read_caps(draft: Draft, piece: Piece) -> tuple[Cap, ...]:
     """Return the caps in order, without those that the chosen readings drop."""
     caps: dict[str, Cap] = {}
-    lines: dict[str, int] = {}
+    lines = draft.cap_lines
     for part in piece.items("`caps`"):
         with draft.findings.kept():
-            table = part.table("A cap", _CAP_KEYS, ("name", "law", "counts", "limit"))
+            table = part.table("A cap", CAP_KEYS, ("name", "law", "counts", "limit"))
             draft.using = name(table["name"], "The cap")
             if draft.using in lines:
                 part.wrong(f"There are two caps called {draft.using}.", "Counters are kept by name: one name each.")
@@ -66,7 +66,7 @@ def read_caps(draft: Draft, piece: Piece) -> tuple[Cap, ...]:
 
 
 def _cap(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Cap:
-    window = _window(table, piece)
+    window = _window(draft, table, piece)
     cap = Cap(
         draft.using,
         **_counter(draft, table),
@@ -119,13 +119,16 @@ def _gives_back(draft: Draft, piece: Piece) -> frozenset[str]:
     return frozenset(words)
 
 
-def _window(table: Mapping[str, Piece], piece: Piece) -> Window:
+def _window(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Window:
     after = one_of(table["after"], "`after`", ("undetermined", "nothing")) if "after" in table else "nothing"
     window = Window()
     if "window" in table:
         window = _days(table["window"])
     if "after" in table and not window.span.until:
         table["after"].wrong("`after` needs a window that ends.", "Give the window an `until`, or remove `after`.")
+    if "after" not in table and window.span.until:
+        message = f"{draft.using} does not say what holds from {window.span.until}: nothing is taken to."
+        draft.findings.add(table["window"].line, "note", message, "Write after: nothing, or after: undetermined.")
     return replace(window, after=cast(Any, after))
 
 
@@ -148,7 +151,7 @@ def _limit(draft: Draft, table: Mapping[str, Piece], window: Window) -> Limit:
         if key in table:
             table[key].wrong(f"`{key}` belongs to a limit that is a share.", "Remove it.")
     if isinstance(piece.value, dict):
-        limit = _schedule(piece.table("`limit`", ("schedule", "share"), ("schedule",))["schedule"])
+        limit = _schedule(piece.table("`limit`", LIMIT_KEYS[:2], ("schedule",))["schedule"])
     elif piece.value == "none":
         unit = "models" if table["counts"].value == "authorizations" else "TPP"
         return Limit(cast(Unit, unit), unlimited=True, words="none")
@@ -156,9 +159,6 @@ def _limit(draft: Draft, table: Mapping[str, Piece], window: Window) -> Limit:
         value, unit, words = amount(piece, base_chips())
         why = "" if value is not None else "the rulebook leaves it undetermined"
         limit = Limit(unit, ((None, value),), words=words, why=why)
-    if window.kind == "rolling":
-        draft.findings.add(piece.line, "note", f"{draft.using}: a {NOT_YET_ROLLING}.", "It is undetermined until then.")
-        return replace(limit, steps=(), why=NOT_YET_ROLLING)
     return limit
 
 
@@ -180,11 +180,11 @@ def _schedule(piece: Piece) -> Limit:
 
 
 def _share(draft: Draft, table: Mapping[str, Piece], piece: Piece, window: Window) -> Limit:
-    stated = piece.table("`limit`", ("share", "of", "asked_chips_enlarge_base"), ("share", "of"))
+    stated = piece.table("`limit`", LIMIT_KEYS[1:], ("share", "of"))
     of, enlarge = stated["of"], stated.get("asked_chips_enlarge_base")
     base: str | Cap
     if isinstance(of.value, dict):
-        counter = of.table("`of`", _COUNTER_KEYS, ("counts",))
+        counter = of.table("`of`", COUNTER_KEYS, ("counts",))
         base = Cap(
             f"{draft.using}.base", law="", limit=Limit(unlimited=True), window=window, **_counter(draft, counter)
         )

@@ -155,5 +155,5 @@ _VALUES: Mapping[str, Callable[[Draft, Piece], str]] = {
 COMPARED = ("tpp", "dram_bandwidth", "us_available_on", "training_operations")
 DIMENSIONS = (*_VALUES, *COMPARED)
 
-# Shared by controls: a class names chips and ECCNs as a condition does.
-read_chip, read_eccn = _chip, _eccn
+# Shared: a control class names chips and ECCNs, and an amendment destinations, as a condition does.
+read_chip, read_eccn, read_seat = _chip, _eccn, _seat

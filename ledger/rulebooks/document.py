@@ -63,6 +63,10 @@ class Findings:
         """Return the findings by line."""
         return sorted(self.found, key=lambda finding: finding.line)
 
+    def has_errors(self) -> bool:
+        """Return whether an error is among them."""
+        return any(finding.level == "error" for finding in self.found)
+
     def refuse(self) -> None:
         """Raise the first error, if there is one. Errors: BadRulebook, its place as `file:line`."""
         errors = [finding for finding in self.ordered() if finding.level == "error"]
@@ -88,7 +92,8 @@ class Piece:
     def text(self, what: str) -> str:
         """Return the node's text, which must not be empty."""
         if not isinstance(self.value, str):
-            self.wrong(f"{what} must be text, not a {'list' if isinstance(self.value, list) else 'table'}.")
+            kind = "list" if isinstance(self.value, list) else "table"
+            self.wrong(f"{what} must be text, not a {kind}.", "Write one value, without brackets or braces.")
         if not self.value:
             self.wrong(f"{what} is empty.", "Write it, or leave the key out.")
         return self.value

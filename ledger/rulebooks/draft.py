@@ -45,8 +45,18 @@ class Draft:
     control_names: frozenset[str] = frozenset()
     list_lines: dict[str, int] = field(default_factory=dict)
     tier_lines: dict[str, int] = field(default_factory=dict)
+    rule_lines: list[int] = field(default_factory=list)  # of the rules that are kept, in order
+    cap_lines: dict[str, int] = field(default_factory=dict)
+    amendment_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its amendments
     using: str = ""
     used: dict[str, list[str]] = field(default_factory=dict)
+
+    def take(self, book: Rulebook, line: int) -> None:
+        """Take every name that another book has, as if it were written on a line of this one."""
+        self.countries, self.places, self.territories = book.countries, dict(book.places), dict(book.territories)
+        self.lists, self.tiers, self.controls = dict(book.lists), dict(book.tiers), dict(book.controls)
+        self.list_names, self.control_names = frozenset(book.lists), frozenset(book.controls)
+        self.list_lines, self.tier_lines = dict.fromkeys(book.lists, line), dict.fromkeys(book.tiers, line)
 
     def liked(self, piece: Piece) -> Rulebook:
         """Return the book that a `like` names; its revision must be the one asked for, where one is."""
@@ -63,7 +73,8 @@ class Draft:
             name, revision = table["rulebook"].text("`rulebook`"), table["revision"].text("`revision`")
         if name not in self.library:
             reason = self.absent.get(name, "It is not at hand.")
-            piece.wrong(f'The rulebook "{name}" cannot be taken from. {reason}')
+            remedy = "Name a shipped book, or put the file beside this one."
+            piece.wrong(f'The rulebook "{name}" cannot be taken from. {reason}', remedy)
         book = self.library[name]
         if revision is not None and revision != str(book.revision):
             piece.wrong(

@@ -1,4 +1,4 @@
-"""Duties and amendments: read and checked, kept as written so that they can be shown; not evaluated."""
+"""Duties: read and checked, kept as written so that they can be shown; not evaluated."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ledger.core.movements import CAUSES, KINDS
 from ledger.rulebooks.conditions import read_where
 from ledger.rulebooks.document import Piece, choices
 from ledger.rulebooks.draft import Draft, base_chips
-from ledger.rulebooks.words import SOURCE_KEYS, amount, day_of_year, flag, fraction, name, one_of, source, span
+from ledger.rulebooks.words import amount, day_of_year, fraction, name, one_of, source
 
 _TRIGGERS = ("counter", "one_shipment", "each", "first", "dates", "every")
-_WHEN_KEYS = (*_TRIGGERS, "reaches", "where", "per", "cause")
-_CHANGES = ("limit", "at_most", "exempt")
+_REQUIRED = ("name", "law", "who", "when", "do")
+DUTY_KEYS = (*_REQUIRED, "due", "confidence", "note")
+WHEN_KEYS = (*_TRIGGERS, "reaches", "where", "per", "cause")
 
 
 def read_duties(draft: Draft, piece: Piece, caps: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
     """Return who must do what, by when, at which number; a duty obliges and never refuses."""
     duties: dict[str, Mapping[str, Any]] = {}
-    required = ("name", "law", "who", "when", "do")
     for part in piece.items("`duties`"):
         with draft.findings.kept():
-            table = part.table("A duty", (*required, "due", "confidence", "note"), required)
+            table = part.table("A duty", DUTY_KEYS, _REQUIRED)
             draft.using = name(table["name"], "The duty")
             if draft.using in duties:
                 part.wrong(f"There are two duties called {draft.using}.", "Give each its own name.")
@@ -37,7 +37,7 @@ def read_duties(draft: Draft, piece: Piece, caps: Iterable[str]) -> tuple[Mappin
 
 
 def _check_when(draft: Draft, piece: Piece, caps: Iterable[str]) -> None:
-    table = piece.table("`when`", _WHEN_KEYS)
+    table = piece.table("`when`", WHEN_KEYS)
     triggers = [key for key in _TRIGGERS if key in table]
     if len(triggers) != 1:
         piece.wrong(
@@ -76,34 +76,3 @@ def _check_cap(piece: Piece, caps: Iterable[str]) -> None:
     text = piece.text("A cap")
     if text not in caps:
         piece.wrong(f'There is no cap "{text}".', choices(text, caps, "caps"))
-
-
-def read_amendments(draft: Draft, piece: Piece, caps: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
-    """Return what raises, bounds or exempts from a cap, dated."""
-    found: list[Mapping[str, Any]] = []
-    for part in piece.items("`amendments`"):
-        with draft.findings.kept():
-            known = ("cap", "where", "from", "until", *_CHANGES, *SOURCE_KEYS)
-            table = part.table("An amendment", known, ("cap", "law"))
-            changes = [key for key in _CHANGES if key in table]
-            if len(changes) != 1:
-                part.wrong("An amendment says one of `limit`, `at_most` and `exempt`.", "Write one of them.")
-            _check_cap(table["cap"], caps)
-            read_where(draft, table.get("where"))
-            span(table, part, "The amendment")
-            source(table)
-            _check_change(draft, table, part)
-            found.append(part.plain())
-    return tuple(found)
-
-
-def _check_change(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> None:
-    if "at_most" in table:
-        fraction(table["at_most"], "`at_most`", most=1000)
-        return
-    if "limit" in table:
-        amount(table["limit"], base_chips())
-    elif not flag(table["exempt"], "`exempt`"):
-        table["exempt"].wrong("`exempt: no` says nothing.", "Remove the amendment.")
-    message = f"The amendment of {table['cap'].value} is kept and shown, and not yet applied."
-    draft.findings.add(piece.line, "warning", message, "Until then, change the cap itself.")

@@ -12,7 +12,7 @@ from ledger.rulebooks.draft import Draft, country_codes
 from ledger.rulebooks.words import SOURCE_KEYS, check_name, near, source, span
 
 EVERYONE_ELSE = "everyone else"
-_LIST_KEYS = ("any", "but_not", *SOURCE_KEYS)
+LIST_KEYS = ("any", "but_not", *SOURCE_KEYS)
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ def read_lists(draft: Draft, piece: Piece) -> None:
     """Read the named lists: codes, dated codes, other lists, less other lists."""
     entries = with_likes(draft, piece, "`lists`", lambda book: book.lists, draft.lists)
     draft.list_names = frozenset(draft.lists) | frozenset(entries)
+    draft.list_lines |= dict.fromkeys(draft.lists, piece.lines.get("like", piece.line))
     for name, part in entries.items():
         line = draft.list_lines[name] = piece.lines[name]
         with draft.findings.kept():
@@ -120,7 +121,7 @@ def _short(piece: Piece, what: str) -> dict[str, Piece]:
     """Return the table of a list that may also be written as its members alone."""
     if not isinstance(piece.value, dict):
         return {"any": piece}
-    return piece.table(what, _LIST_KEYS, ("any",))
+    return piece.table(what, LIST_KEYS, ("any",))
 
 
 def _named(draft: Draft, name: str, piece: Piece, what: str, *, tier: bool = False) -> NamedList:

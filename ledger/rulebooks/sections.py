@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from ledger.core.rulebook import Answer, Control, Reading, RequiredParty, Rule
+from ledger.core.rulebook import Answer, Control, Reading, RequiredParty, Rule, Span
 from ledger.rulebooks.conditions import read_chip, read_eccn, read_where
 from ledger.rulebooks.document import Piece, Wrong, choices
 from ledger.rulebooks.draft import Draft
@@ -15,7 +15,10 @@ from ledger.rulebooks.words import SOURCE_KEYS, check_name, name, one_of, source
 STATES = ("codified", "compliance", "enforced", "not_enforced", "superseded", "proposed")
 MEETS = ("3A090.a", "3A090.b", "4E091", "none")
 
-_RULE_KEYS = ("name", "if", "from", "until", "where", "answer", "needs", "requires", "review", *SOURCE_KEYS)
+STATE_KEYS = ("from", "until", *SOURCE_KEYS)
+READING_KEYS = ("law", "options", "chosen", "confidence", "note")
+CONTROL_KEYS = ("meets", "covers", "chips", *SOURCE_KEYS)
+RULE_KEYS = ("name", "if", "from", "until", "where", "answer", "needs", "requires", "review", *SOURCE_KEYS)
 
 
 def read_status(draft: Draft, piece: Piece) -> dict[str, str]:
@@ -25,7 +28,7 @@ def read_status(draft: Draft, piece: Piece) -> dict[str, str]:
         if part.value == "none":
             status[state] = "none"
             continue
-        table = part.table(f"`{state}`", ("from", "until", *SOURCE_KEYS), ("from",))
+        table = part.table(f"`{state}`", STATE_KEYS, ("from",))
         days, law = span(table, part, f"`{state}`"), source(table)["law"]
         until = f" until {days.until}" if days.until else ""
         status[state] = f"from {days.first}{until}" + (f" ({law})" if law else "")
@@ -39,8 +42,7 @@ def read_readings(draft: Draft, piece: Piece) -> None:
     for key, part in piece.entries("`readings`").items():
         with draft.findings.kept():
             check_name(key, "The reading", piece.lines[key])
-            required = ("law", "options", "chosen")
-            table = part.table(f"The reading {key}", (*required, "confidence", "note"), required)
+            table = part.table(f"The reading {key}", READING_KEYS, READING_KEYS[:3])
             options = table["options"].entries(f"The options of {key}")
             if len(options) < 2:
                 table["options"].wrong(f"The reading {key} has fewer than two options.", "Name both meanings.")
@@ -60,7 +62,7 @@ def read_controls(draft: Draft, piece: Piece) -> None:
     for key, part in entries.items():
         with draft.findings.kept():
             check_name(key, "The control class", piece.lines[key])
-            table = part.table(f"The control class {key}", ("meets", "covers", "chips", *SOURCE_KEYS))
+            table = part.table(f"The control class {key}", CONTROL_KEYS)
             if ("meets" in table) == ("chips" in table):
                 part.wrong(
                     f"The class {key} must have either `meets` or `chips`.", "A class is by parameters or by name."
@@ -88,22 +90,25 @@ def _refuse_second_class(draft: Draft, control: Control, line: int) -> None:
 def read_rules(draft: Draft, piece: Piece) -> tuple[Rule, ...]:
     """Return the rules in order, without those that the chosen readings drop."""
     rules: list[Rule] = []
-    names: set[str] = set()
+    spans: dict[str, list[Span]] = {}
     for part in piece.items("`rules`"):
         with draft.findings.kept():
-            table = part.table("A rule", _RULE_KEYS, ("name", "law", "answer"))
+            table = part.table("A rule", RULE_KEYS, ("name", "law", "answer"))
             draft.using = name(table["name"], "The rule")
-            if draft.using in names:
-                part.wrong(f"There are two rules called {draft.using}.", "An override names a rule: one name each.")
-            names.add(draft.using)
-            rule = _rule(draft, table, part)
+            days = span(table, part, f"The rule {draft.using}")
+            if any(days.meets(other) for other in spans.setdefault(draft.using, [])):
+                message = f"There are two rules called {draft.using} on the same days."
+                part.wrong(message, "An override names a rule: one name each, or days apart.")
+            spans[draft.using].append(days)
+            rule = _rule(draft, table, days)
             if draft.applies(table):
                 rules.append(rule)
+                draft.rule_lines.append(part.line)
     draft.using = ""
     return tuple(rules)
 
 
-def _rule(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Rule:
+def _rule(draft: Draft, table: Mapping[str, Piece], days: Span) -> Rule:
     answer = one_of(table["answer"], "`answer`", ("permit", "presume_deny", "deny"))
     if answer != "permit":
         for key in ("needs", "requires"):
@@ -114,7 +119,7 @@ def _rule(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Rule:
         draft.using,
         where=read_where(draft, table.get("where")),
         answer=cast(Answer, answer),
-        span=span(table, piece, f"The rule {draft.using}"),
+        span=days,
         evidence=tuple(name(each, "The evidence") for each in asked["evidence"].each()) if "evidence" in asked else (),
         party=_party(draft, asked["party"]) if "party" in asked else None,
         needs=one_of(table["needs"], "`needs`", ("nothing",)) if "needs" in table else "",

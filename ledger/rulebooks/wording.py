@@ -8,8 +8,23 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.core.compute import plain
-from ledger.core.rulebook import All, Cap, Condition, Control, NamedList, Reading, Rule, Rulebook, Span, Test, Window
+from ledger.core.rulebook import (
+    All,
+    Amendment,
+    Cap,
+    Condition,
+    Control,
+    NamedList,
+    Parameter,
+    Reading,
+    Rule,
+    Rulebook,
+    Span,
+    Test,
+    Window,
+)
 from ledger.core.rulebook import Any as AnyOf
+from ledger.rulebooks.parameters import bounds_in_words, value_in_words
 
 # A test of headquarters is kept by its negation; people read what the document says.
 _OUTSIDE = {"any_headquarters": "all headquarters", "all_headquarters": "any headquarters"}
@@ -27,6 +42,8 @@ def describe(book: Rulebook, on: date) -> dict[str, Any]:
         "like": sorted(book.like),
         "status": dict(book.status),
         "on": on.isoformat(),
+        "parameters": [_parameter(parameter) for parameter in book.parameters.values()],
+        "changes": [dict(change) for change in book.changes],
         "countries": len(book.countries),
         "places": [_territory(named) for named in book.territories.values()],
         "lists": [_list(book, named, on) for named in book.lists.values()],
@@ -102,10 +119,22 @@ def _test(test: Test) -> str:
     return f"{dimension}: {'not ' if test.op == 'not_in' else ''}{values}"
 
 
-def _sourced(body: dict[str, Any], part: NamedList | Reading | Control | Rule | Cap) -> dict[str, Any]:
+def _sourced(body: dict[str, Any], part: NamedList | Reading | Control | Rule | Cap | Parameter) -> dict[str, Any]:
     """Add where a line comes from; what is not said is left out."""
     source = {"law": part.law, "confidence": part.confidence, "note": part.note}
     return body | {key: text for key, text in source.items() if text}
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "parameter": parameter.name,
+        "unit": parameter.unit,
+        "value": value_in_words(parameter),
+        "set": parameter.is_set,
+    }
+    if bounds := bounds_in_words(parameter):
+        body["between"] = bounds
+    return _sourced(body, parameter)
 
 
 def _territory(named: NamedList) -> dict[str, Any]:
@@ -174,5 +203,17 @@ def _cap(cap: Cap) -> dict[str, Any]:
         if share.when_base_shrinks:
             body["share"]["when_base_shrinks"] = share.when_base_shrinks
     undetermined = limit.why if all(amount is None for _, amount in limit.steps) else ""
+    if cap.amended:
+        body["amended"] = [_amended(each) for each in cap.amended]
     stated = {"undetermined": undetermined, "base": dict(cap.base), "status": cap.status}
     return _sourced(body | {key: value for key, value in stated.items() if value}, cap)
+
+
+def _amended(amendment: Amendment) -> str:
+    """Return an amendment in words: `1,200,000,000 TPP for AE from 2025-09-01 (notice 1)`."""
+    lists = " or ".join(f"list {name[1:]}" if name.startswith("@") else name for name in amendment.of)
+    codes = ", ".join(dict.fromkeys(member.name for member in amendment.destinations)) or "nobody yet"
+    who = f"{lists}: {codes}" if "list " in lists else lists
+    when = f" {text}" if (text := days(amendment.span)) else ""
+    why = f" because {amendment.limit.why}" if amendment.limit.why else ""
+    return f"{amendment.limit.words}{f' for {who}' if who else ''}{when}{why} ({amendment.law})"

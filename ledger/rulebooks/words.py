@@ -126,6 +126,15 @@ def amount(piece: Piece, chips: Iterable[str]) -> tuple[Decimal | None, Unit, st
     return value, unit, f"{grouped(value)} {unit}"
 
 
+def one_of_keys(piece: Piece, what: str, keys: tuple[str, ...]) -> str:
+    """Return which of some keys a table has: exactly one of them."""
+    found = [key for key in keys if isinstance(piece.value, dict) and key in piece.value]
+    if len(found) != 1:
+        words = " and ".join((", ".join(f"`{key}`" for key in keys[:-1]), f"`{keys[-1]}`"))
+        piece.wrong(f"{what} says one of {words}.", "Write one of them.")
+    return found[0]
+
+
 def near(asked: str, known: Iterable[str]) -> str:
     """Return the remedy where the known words are too many to print."""
     guess = choices(asked, known, "").partition(" Known")[0]

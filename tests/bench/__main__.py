@@ -21,7 +21,7 @@ import psycopg
 from ledger.posting import Writer
 from schema.embedded import EmbeddedPostgres
 from schema.migrate import ensure_current
-from tests.bench import bench_posting, bench_remaining
+from tests.bench import bench_backtest, bench_posting, bench_remaining
 from tests.bench.report import line
 from tests.bench.world import settle
 
@@ -56,6 +56,7 @@ def _measure(dsn: str, books: tuple[str, ...], options: argparse.Namespace, *, w
             bench_posting.profile(writer, world, movements=options.movements)
         if with_reads:
             bench_remaining.measure(dsn, writer, world, entries=options.entries)
+            bench_backtest.measure(dsn)
         line("memory of this process, at most", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB")
 
 

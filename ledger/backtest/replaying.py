@@ -1,0 +1,268 @@
+"""Replaying the journal under one rulebook: each posting judged where it stands, then counted all the same.
+
+Whether a posting fits is asked of the core, record by record, but only where the answer can be no: entries are taken
+in at some thousands together, and a counter that all of their rises together do not bring to its limit is not asked
+about each of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from ledger.core import counters
+from ledger.core.counters import Counter
+from ledger.core.knowledge import Adoption, Knowledge
+from ledger.core.lens import ZERO, Amount, Effect, Key, Lens, limit_on
+from ledger.core.movements import Line, Movement
+from ledger.core.planning import Plan
+from ledger.core.position import Position, Source
+from ledger.core.profile import Profile
+from ledger.core.refusals import OPERATOR, PRECEDENCE, Case, Looked, Refusal, caps_are_exceeded
+from ledger.core.refusals.reasons import rules_do_not_permit
+from ledger.core.resolving import Resolved
+from ledger.core.rulebook import Cap, Span
+from ledger.core.rules import RuleAnswer, Rules
+from ledger.positions import timeline_of
+
+RULED = frozenset({"reserved", "licensed", "shipped", "installed"})  # what a movement that rules are asked of opens
+
+
+class Row(NamedTuple):
+    """One entry as it was recorded; `lot_seq` is the record that opened its lot, `profile` a number."""
+
+    seq: int
+    line: int
+    stage: str
+    cause: str
+    lot_seq: int
+    profile: int
+    lot_day: date
+    day: date
+    last_day: date | None
+    chips: int | None
+    tpp: Decimal
+
+
+class Why(NamedTuple):
+    """Why a posting would have been refused: each reason, the one that posting would answer first, and its day."""
+
+    seq: int
+    found: list[tuple[Refusal, date | None]]
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One counter as far as the journal was read. `rise`, `days`: what the entries at hand add to it, net by day.
+
+    lowest: the least limit it ever has; None where one is undetermined. asked: whether it can refuse anything.
+    """
+
+    counter: Counter
+    span: Span
+    spans: list[Span]
+    cap: Cap
+    key: Key
+    lowest: Decimal | None
+    asked: bool
+    in_chips: bool
+    rise: Decimal = ZERO
+    days: dict[date, Amount] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Case:
+    """What one record meets: what the rules said of lines that they do not permit, and the caps that do not fit.
+
+    rows: its entries, where a cap does not fit.
+    """
+
+    answers: list[tuple[Row, RuleAnswer]] = field(default_factory=list)
+    looked: list[Looked] = field(default_factory=list)
+    rows: Sequence[Row] = ()
+
+
+class Replaying:
+    """The journal under one book, as far as it was read."""
+
+    def __init__(
+        self, adoption: Adoption, lens: Lens, rules: Rules, profiles: dict[int, Profile], knowledge: Knowledge,
+        most: int,
+    ) -> None:  # fmt: skip
+        self.adoption, self.lens, self.rules, self.knowledge = adoption, lens, rules, knowledge
+        self._profiles, self._most = profiles, most
+        self.counters: dict[Key, Counter] = {}
+        self.refused: list[Why] = []
+        self.refused_seqs: list[int] = []
+        self.refused_for: Tally[tuple[str, str]] = Tally()
+        self._kept: dict[Key, _Kept] = {}
+        self._timeline = timeline_of([adoption])
+        self._here = self.position(None)
+
+    def position(self, source: Source | None) -> Position:
+        """Return the position as far as the journal was read; without a source it is never asked about lots."""
+        return Position(
+            self.knowledge, source, self._timeline, {self.adoption.seq: self.lens},  # type: ignore[arg-type]
+            {self.adoption.seq: self.rules}, counters=self.counters,
+        )  # fmt: skip
+
+    def used(self) -> Iterator[tuple[Key, Counter, Cap, Span]]:
+        """Yield each counter that anything counted in, with its cap and window."""
+        for kept in self._kept.values():
+            yield kept.key, kept.counter, kept.cap, kept.span
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Take in the entries of the next records, all of each."""
+        effects, touched = self._effects(rows)
+        cases = self._ask_rules(rows)
+        risky = {id(kept) for kept in touched if self._may_refuse(kept)}
+        if risky:
+            self._ask_caps(rows, effects, risky, cases)
+        for kept in touched:
+            if id(kept) not in risky:
+                for day, amount in kept.days.items():
+                    kept.counter.add(day, amount)
+            kept.rise, kept.days = ZERO, {}
+        for seq in sorted(cases):
+            self._note(seq, cases[seq])
+
+    def _effects(self, rows: Sequence[Row]) -> tuple[list[list[Effect]], list[_Kept]]:
+        """Return what each entry does, and the counters they touch, with all that they do to each."""
+        found, touched = [], []
+        lens, profiles, known = self.lens.effects, self._profiles, self._kept
+        for _, _, stage, cause, _, profile, lot_day, on, last_day, chips, tpp in rows:
+            effects = lens(stage, cause, profiles[profile], lot_day, on, last_day, chips, tpp)
+            found.append(effects)
+            for effect in effects:
+                key, _, _, day, amount = effect
+                kept = known.get(key)
+                if kept is None:
+                    kept = known[key] = self._keep(effect)
+                days = kept.days
+                if not days:
+                    touched.append(kept)
+                before = days.get(day)
+                days[day] = amount if before is None else before.plus(amount)
+                if kept.asked:
+                    size = amount.chips + amount.doubt_chips if kept.in_chips else amount.tpp + amount.doubt_tpp
+                    if size > 0:
+                        kept.rise += size
+        return found, touched
+
+    def _keep(self, effect: Effect) -> _Kept:
+        key, cap, span, _, _ = effect
+        counter = self.counters.get(key)
+        if counter is None:
+            counter = self.counters[key] = Counter()
+        asked = cap.when_exceeded == "refuse" and not cap.limit.unlimited
+        spans = self._here.spans_of(key.book, span)
+        return _Kept(counter, span, spans, cap, key, lowest(cap, span), asked, cap.limit.unit != "TPP")
+
+    def _may_refuse(self, kept: _Kept) -> bool:
+        """Whether any of the entries at hand may bring a counter over, or meet something undetermined there."""
+        if not kept.asked:
+            return False
+        if kept.lowest is None:
+            return True
+        if kept.in_chips and (kept.counter.has_unstated or any(each.unstated_tpp for each in kept.days.values())):
+            return True
+        if kept.counter.peak() + kept.rise <= kept.lowest:
+            return False
+        kept.counter.settle()  # the bound only ever grew
+        return kept.counter.peak() + kept.rise > kept.lowest
+
+    def _ask_rules(self, rows: Sequence[Row]) -> dict[int, _Case]:
+        """Ask the rules of each line that opened a lot, as posting does; return where they do not permit."""
+        cases: dict[int, _Case] = {}
+        answer, profiles = self.rules.answer, self._profiles
+        received: tuple[int, int] | None = None
+        for row in rows:
+            seq, line, stage, cause, lot_seq, profile, lot_day, _, _, _, tpp = row
+            if lot_seq != seq or cause or tpp <= 0:
+                continue
+            if stage == "received":  # reported without a shipment: it opened a lot, and no rule is asked of it
+                received = seq, line
+            elif stage in RULED and (seq, line) != received:
+                said = answer(profiles[profile], lot_day)
+                if said.outcome != "permit":
+                    cases.setdefault(seq, _Case()).answers.append((row, said))
+        return cases
+
+    def _ask_caps(
+        self, rows: Sequence[Row], effects: list[list[Effect]], risky: set[int], cases: dict[int, _Case]
+    ) -> None:
+        """Ask the caps that may refuse about each record in turn, and count it."""
+        at, count = 0, len(rows)
+        while at < count:
+            seq, first = rows[at].seq, at
+            changes: dict[Key, dict[date, Amount]] = {}
+            while at < count and rows[at].seq == seq:
+                for key, _, _, day, amount in effects[at]:
+                    if id(self._kept[key]) in risky:
+                        days = changes.setdefault(key, {})
+                        before = days.get(day)
+                        days[day] = amount if before is None else before.plus(amount)
+                at += 1
+            for key, days in changes.items():
+                kept = self._kept[key]
+                standing = counters.test(kept.counter, kept.cap, days, kept.spans)
+                if standing.finding != "fits":
+                    looked = Looked(self.adoption, kept.cap, key, kept.span, standing, days)
+                    case = cases.setdefault(seq, _Case())
+                    case.looked.append(looked)
+                    case.rows = rows[first:at]
+                for day, amount in days.items():
+                    kept.counter.add(day, amount)
+
+    def _note(self, seq: int, met: _Case) -> None:
+        self.refused_for.update(_reasons(met))
+        self.refused_seqs.append(seq)
+        if len(self.refused) < self._most:
+            self.refused.append(self._why(seq, met))
+
+    def _why(self, seq: int, met: _Case) -> Why:
+        """Return what posting would have found, in the order in which it answers."""
+        answers = [(_resolved(row, self._profiles[row.profile]), said) for row, said in met.answers]
+        once = {row.line: row for row in reversed(met.rows)}
+        lines = [_resolved(row, self._profiles[row.profile]) for row in once.values()]
+        case = Case(_NOTHING, False, OPERATOR, self._here, [], lines, Plan(), answers, met.looked)
+        found = [*rules_do_not_permit(case), *caps_are_exceeded(case)]
+        days = {(looked.cap.name, looked.key.subject): looked.standing.day for looked in met.looked}
+        found.sort(key=lambda refusal: PRECEDENCE.index(refusal.code))
+        return Why(seq, [(refusal, days.get((refusal.cap, refusal.subject))) for refusal in found])
+
+
+_NOTHING = Movement("", date.min, "", ())
+
+
+def _reasons(met: _Case) -> dict[tuple[str, str], int]:
+    """Return code and rule or cap of everything that `_why` finds, once each and without its words."""
+    found = {(str(said.outcome), "+".join(said.rules) or "none"): 1 for _, said in met.answers}
+    if any(code == "not_permitted" for code, _ in found):
+        return found  # what a rule denies is not held against caps
+    for each in met.looked:
+        code = "undetermined" if each.standing.finding == "undetermined" else "cap_exceeded"
+        found[code, each.cap.name] = 1
+    return found
+
+
+def lowest(cap: Cap, span: Span) -> Decimal | None:
+    """Return the least limit that a cap has on any day of a window; None where it is undetermined on one."""
+    if cap.limit.unlimited or cap.limit.share:
+        return None
+    until = cap.window.span.until
+    if until is not None and (span.until is None or span.until > until):
+        return None
+    days = [span.first or date.min, *(day for day, _ in cap.limit.steps if day and span.covers(day))]
+    limits = [limit_on(cap, day) for day in days]
+    known = [limit for limit in limits if limit is not None]
+    return min(known) if len(known) == len(limits) else None
+
+
+def _resolved(row: Row, profile: Profile) -> Resolved:
+    line = Line(chip=profile.chip, quantity=Decimal(row.chips or 0))
+    return Resolved(row.line, line, profile, None, row.chips, row.tpp)

@@ -1,0 +1,17 @@
+"""Rulebook values: lists, tiers, rules, caps, windows and limits, as a dated policy document states them.
+
+A value here is what a document says once its readings are chosen and its references are resolved. Reading YAML is
+`ledger.rulebooks`; asking what a movement touches is `ledger.core.lens`. `from` is included, `until` is excluded.
+"""
+
+from __future__ import annotations
+
+from ledger.core.rulebook.book import Parameter, Rulebook
+from ledger.core.rulebook.caps import Amendment, Bound, Cap, Counts, Limit, Share, Unit, Window
+from ledger.core.rulebook.lists import ALWAYS, Member, NamedList, Span
+from ledger.core.rulebook.rules import All, Answer, Any, Condition, Control, Reading, RequiredParty, Rule, Test
+
+__all__ = [
+    "ALWAYS", "All", "Amendment", "Answer", "Any", "Bound", "Cap", "Condition", "Control", "Counts", "Limit", "Member",
+    "NamedList", "Parameter", "Reading", "RequiredParty", "Rule", "Rulebook", "Share", "Span", "Test", "Unit", "Window",
+]  # fmt: skip

@@ -1,0 +1,197 @@
+"""Caps: windows, limits, and what is changed of a limit for some destinations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from ledger.core.compute import grouped
+from ledger.core.rulebook.lists import ALWAYS, Member, Span
+from ledger.core.rulebook.rules import Condition
+
+Counts = Literal["granted", "shipped", "held", "authorizations"]
+Unit = Literal["TPP", "chips", "models"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The days a counter covers.
+
+    kind: `span` (fixed first and until), `calendar_year`, `calendar_quarter`, or `always`. A day before `span.first`
+    has no window. On a day from `span.until` on, `after` says what holds: `undetermined`, or nothing (no cap).
+    """
+
+    kind: Literal["span", "calendar_year", "calendar_quarter", "rolling", "always"] = "always"
+    span: Span = ALWAYS
+    days: int | None = None
+    after: Literal["undetermined", "nothing"] = "nothing"
+
+    def on(self, day: date) -> Span | None:
+        """Return the window that a day falls in, or None where it falls in none."""
+        if not self.span.covers(day):
+            return None
+        if self.kind == "calendar_year":
+            return Span(date(day.year, 1, 1), date(day.year + 1, 1, 1))
+        if self.kind == "calendar_quarter":
+            first = date(day.year, 3 * ((day.month - 1) // 3) + 1, 1)
+            return Span(first, (first + timedelta(days=95)).replace(day=1))
+        return self.span
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A limit that is a fraction of another counter, for the part of the subject that both share.
+
+    of: the base, by a cap's name or as a counter of its own. tested_on: the days of the year (`02-01`) on which it is
+    tested; empty = every day. when_base_shrinks: what an excess does that came about without a movement of its own.
+    """
+
+    fraction: Decimal
+    of: str | Cap
+    asked_chips_enlarge_base: bool = False
+    tested_on: tuple[str, ...] = ()
+    when_base_shrinks: Literal["", "refuse", "flag"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much: `steps` by day, each from its day until the next; a None amount is undetermined.
+
+    `unlimited` is a counter that is only watched. `words` is the limit as the document states it, for people;
+    `why` says what is missing where it is undetermined. A limit that is a `share` has no steps.
+    """
+
+    unit: Unit = "TPP"
+    steps: tuple[tuple[date | None, Decimal | None], ...] = ()
+    unlimited: bool = False
+    words: str = ""
+    why: str = ""
+    share: Share | None = None
+
+    def on(self, day: date) -> Decimal | None:
+        """Return the limit on a day, None where it is undetermined. Not to be asked of an unlimited one."""
+        amount: Decimal | None = None
+        for first, step in self.steps:
+            if first is None or first <= day:
+                amount = step
+        return amount
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """Another limit of a cap, for some destinations or for all, on the days of a span; `unlimited` is an exemption.
+
+    of: lists (`@name`) and codes as written; () = every destination. destinations: the codes they come to, each on the
+    days on which it is meant.
+    """
+
+    law: str
+    limit: Limit
+    of: tuple[str, ...] = ()
+    destinations: tuple[Member, ...] = ()
+    span: Span = ALWAYS
+    confidence: str = ""
+    note: str = ""
+
+    def meets(self, destination: str, day: date) -> bool:
+        """Return whether it is meant for a destination (after places) on a day."""
+        return self.span.covers(day) and (not self.of or _meant(self.destinations, destination, day))
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How far amendments of a cap may go for some destinations: `at_most` times its own limit. Fields: Amendment."""
+
+    law: str
+    at_most: Decimal
+    of: tuple[str, ...] = ()
+    destinations: tuple[Member, ...] = ()
+    span: Span = ALWAYS
+
+    def meets(self, destination: str, day: date) -> bool:
+        """Return whether it binds what is amended for a destination (after places) on a day."""
+        return self.span.covers(day) and (not self.of or _meant(self.destinations, destination, day))
+
+
+def _meant(members: tuple[Member, ...], destination: str, day: date) -> bool:
+    return any(member.name == destination and member.span.covers(day) for member in members)
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A limit per subject and window: what counts, what gives back, what an excess does; base: stock declared.
+
+    amended: in order, the first that meets a destination on a day gives its limit; else `limit` is.
+    """
+
+    name: str
+    law: str
+    counts: Counts
+    where: Condition
+    limit: Limit
+    by: tuple[str, ...] = ()
+    gives_back: frozenset[str] = frozenset()
+    window: Window = Window()
+    critical_at: Decimal = Decimal("0.9")
+    when_exceeded: Literal["refuse", "flag"] = "refuse"
+    base: tuple[tuple[str, str], ...] = ()
+    status: str = ""
+    confidence: str = ""
+    note: str = ""
+    amended: tuple[Amendment, ...] = ()
+    bounds: tuple[Bound, ...] = ()
+
+    def limit_for(self, destination: str, day: date) -> Limit:
+        """Return the limit of a destination (after places) on a day: of the first amendment that meets it, or its own.
+
+        That of an exemption is unlimited.
+        """
+        return next((each.limit for each in self.amended if each.meets(destination, day)), self.limit)
+
+    def exempts(self, destination: str, day: date) -> bool:
+        """Return whether what is dated on a day does not count for a destination (after places)."""
+        return any(each.limit.unlimited and each.meets(destination, day) for each in self.amended)
+
+    def kept_for(self, destination: str) -> Cap:
+        """Return the cap as it is kept for one destination (after places): its limit's steps with the amended ones.
+
+        Exemptions are not among them: they are read on the day of what would count (`exempts`).
+        """
+        raising = [each for each in self.amended if not each.limit.unlimited]
+        days = {day for each in raising for day in _edges(each)} | {day for day, _ in self.limit.steps if day}
+        used: list[Limit] = []
+        steps: list[tuple[date | None, Decimal | None]] = []
+        for first in (None, *sorted(days)):
+            day = first or date.min
+            limit = next((each.limit for each in raising if each.meets(destination, day)), self.limit)
+            used += [limit] if limit not in used else []
+            if not steps or limit.on(day) != steps[-1][1]:
+                steps.append((first, limit.on(day)))
+        if used == [self.limit]:
+            return self
+        words = used[0].words if len(used) == 1 else "; ".join(_step(*step, self.limit.unit) for step in steps)
+        why = next((limit.why for limit in used if limit.why), "")
+        limit = replace(self.limit, steps=tuple(steps), words=words, why=why)
+        return replace(self, limit=limit, amended=tuple(each for each in self.amended if each.limit.unlimited))
+
+    def of_subject(self, subject: str) -> Cap:
+        """Return the cap as it is kept for a counter's subject: `kept_for` its destination, where it has one."""
+        if not self.amended:
+            return self
+        dimensions = dict(part.partition("=")[::2] for part in subject.split(","))
+        return self.kept_for(dimensions.get("destination", ""))
+
+
+def _step(first: date | None, amount: Decimal | None, unit: Unit) -> str:
+    words = "undetermined" if amount is None else f"{grouped(amount)} {unit}"
+    return f"{words} from {first}" if first else words
+
+
+def _edges(amendment: Amendment) -> set[date]:
+    """Return the days on which an amendment begins or ends for somebody, or changes its amount."""
+    spans = [amendment.span, *(member.span for member in amendment.destinations)]
+    return {day for span in spans for day in (span.first, span.until) if day} | {
+        day for day, _ in amendment.limit.steps if day
+    }
