@@ -6,6 +6,7 @@ them; an observation is kept, and each thing it broke is named so that a discrep
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -124,26 +125,33 @@ def judge_entries(movement: Movement, entries: list[Entry], position: Position) 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
     """Return the counters that judging a movement may look at: of its own lines, and of the lots it may draw on.
 
-    What was returned for a profile and an era of a book before is not returned again.
+    What was returned for a profile and day, or for a lot, is not returned again.
     """
-    pairs: dict[tuple[bytes, date], Profile] = {}
+    keys: set[Key] = set()
+    foreseen = position.foreseen
     for number, line in enumerate(movement.lines, 1):
         known = resolve(movement, number, line, position)
         if isinstance(known, list):
             continue
         profile = known.profile
-        pairs[profile.sha256, movement.effective_on] = profile
+        if (profile.sha256, movement.effective_on) not in foreseen:
+            foreseen.add((profile.sha256, movement.effective_on))
+            _foresee(profile, movement.effective_on, position, keys)
         place = (line.from_recipient or line.recipient, line.from_destination or line.destination, profile.base_chip)
-        lots = position.by_authorization.get(line.authorization) or position.by_place.get(place) or []
-        pairs.update(((lot.profile.sha256, lot.day), lot.profile) for lot in lots[:LOTS_AHEAD])
-    keys: set[Key] = set()
-    for (sha256, day), profile in pairs.items():
-        for lens in position.lenses.values():
-            seen = (sha256, lens.seq, lens.era(day))
-            if seen not in position.foreseen:
-                position.foreseen.add(seen)
-                keys.update(lens.keys(profile, day))
+        lots = position.by_authorization.get(line.authorization) or position.moving.get(place) or ()
+        for lot in itertools.islice(lots, LOTS_AHEAD):
+            if lot.ref not in foreseen:
+                foreseen.add(lot.ref)
+                _foresee(lot.profile, lot.day, position, keys)
     return keys
+
+
+def _foresee(profile: Profile, day: date, position: Position, keys: set[Key]) -> None:
+    for lens in position.lenses.values():
+        seen = (profile.sha256, lens.seq, lens.era(day))
+        if seen not in position.foreseen:
+            position.foreseen.add(seen)
+            keys.update(lens.keys(profile, day))
 
 
 def _plan(

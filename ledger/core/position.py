@@ -82,7 +82,7 @@ class Position:
     reversals: dict[int, int] = field(default_factory=dict)
     pending: Pending = field(default_factory=Pending)
     spans: dict[tuple[int, Span], list[Span]] = field(default_factory=dict)
-    foreseen: set[tuple[bytes, int, tuple[int, int]]] = field(default_factory=set)
+    foreseen: set[tuple[object, ...]] = field(default_factory=set)
     moving: dict[Place, list[Lot]] = field(default_factory=dict)
 
     def book_on(self, day: date) -> Adoption | None:
