@@ -352,7 +352,7 @@ def caps(draw, name):
         counts=draw(st.sampled_from(["granted", "granted", "shipped", "held"])),
         by=draw(st.sampled_from(["[destination]", "[recipient, chip]", "[]"])),
         gives_back=draw(st.sampled_from(["[]", "[unshipped]", "[return, unshipped]"])),
-        window=draw(st.sampled_from(["always", "calendar year"])),
+        window=draw(st.sampled_from(["always", "calendar year", "rolling 7 days"])),
     ).replace("window: always, ", "")  # fmt: skip
 
 

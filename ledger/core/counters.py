@@ -37,13 +37,14 @@ class Standing(NamedTuple):
 class Counter:
     """Daily changes of one counter. Exact from day `exact_from` on; `base` is the sum of all days before."""
 
-    __slots__ = ("_cursor", "_peak", "_used", "base", "days", "deltas", "exact_from", "has_unstated")
+    __slots__ = ("_added", "_cursor", "_peak", "_used", "base", "days", "deltas", "exact_from", "has_unstated")
 
     def __init__(self, base: Amount = NOTHING, deltas: Iterable[tuple[date, Amount]] = (), exact_from: date = date.min):
         self.base, self.exact_from = base, exact_from
         self.deltas: dict[date, Amount] = dict(deltas)
         self.days = sorted(self.deltas)
         self._cursor, self._used = 0, base  # the sum of `base` and the first `_cursor` days
+        self._added = 0  # changes since the peak was computed
         self._peak: Decimal | None = None  # at least the highest TPP or chips ever used; None: not known
         self.has_unstated = bool(base.unstated_tpp) or any(amount.unstated_tpp for amount in self.deltas.values())
 
@@ -60,6 +61,7 @@ class Counter:
                 self._cursor += 1
         if self._cursor and day <= self.days[self._cursor - 1]:
             self._used = self._used.plus(amount)
+        self._added += 1
         if self._peak is not None:
             self._peak += max(ZERO, amount.tpp + amount.doubt_tpp, Decimal(amount.chips + amount.doubt_chips))
 
@@ -81,12 +83,13 @@ class Counter:
             for day in self.days:
                 total = total.plus(self.deltas[day])
                 peak = max(peak, _size(total))
-            self._peak = peak
+            self._peak, self._added = peak, 0
         return self._peak
 
     def settle(self) -> None:
         """Forget the bound, so that it is computed anew: it only ever grows by adding."""
-        self._peak = None
+        if self._added > len(self.days):
+            self._peak = None
 
 
 def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iterable[Span]) -> Standing:

@@ -38,8 +38,24 @@ class PastSource(DatabaseSource):
         return {key: Counter(deltas=found.get(key, {}).items()) for key in wanted}
 
     def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
-        """Return lots that were opened by then; their balances are not looked at by what a read asks."""
-        return [lot for lot in super().lots(refs) if lot.ref[0] <= self._known]
+        """Return lots by what opened them, with what was left of them."""
+        wanted = list(refs)
+        seqs, lines = [ref[0] for ref in wanted], [ref[1] for ref in wanted]
+        return self._replay("entries_at_lots", {"seqs": seqs, "lines": lines, "known": self._known})
+
+    def entries_of(self, record: int) -> list[Entry] | None:
+        """Return the entries of a record, None where it made none by then."""
+        return super().entries_of(record) if record <= self._known else None
+
+    def reversed_by(self, record: int) -> int | None:
+        """Return the record that reversed a record by then, if any."""
+        by = super().reversed_by(record)
+        return by if by is not None and by <= self._known else None
+
+    def history(self, lot: LotRef) -> list[tuple[date, Decimal]]:
+        """Return the changes of what was installed of a lot by then, by day."""
+        of = {"seq": lot[0], "line": lot[1], "known": self._known}
+        return [(day, Decimal(change)) for day, change in self._conn.execute(SQL["history_known"], of)]
 
     def lots_of_many(self, authorizations: list[str]) -> list[Lot]:
         """Return grant lots with what was open of them."""
