@@ -8,6 +8,10 @@ SELECT size, frontier, recorded_at, profiles, keys, seqs, fingerprints FROM lock
 -- A few rows of each table, in one round trip.
 SELECT post_few(%(batch)s::jsonb);
 
+-- name: post_few_at
+-- The same, if the journal is still so long and none of the keys is settled; says whether it was.
+SELECT post_few_at(%(expected)s, %(asker)s, %(asked)s::text[], %(batch)s::jsonb);
+
 -- name: head
 -- The journal's end, as readers see it.
 SELECT size, frontier, recorded_at, profiles, root FROM head;
@@ -58,8 +62,8 @@ ON CONFLICT (scope) DO UPDATE SET size = excluded.size;
 SELECT id, body FROM profile WHERE id = ANY(%(ids)s);
 
 -- name: profile_ids
--- The numbers of profiles by hash.
-SELECT id, sha256 FROM profile WHERE sha256 = ANY(%(hashes)s);
+-- The numbers of profiles after one, by hash.
+SELECT id, sha256 FROM profile WHERE id > %(after)s;
 
 -- name: all_profiles
 -- Every profile, with the facts it froze.

@@ -98,11 +98,11 @@ def discrepancy_row(seq: int, body: Mapping[str, Any], at: datetime) -> tuple[An
     )  # fmt: skip
 
 
-def write(
-    conn: Connection, batch: Batch, *, frontier: Frontier, profiles: int, at: datetime, scopes: Scopes,
-    position: Position, known: Profiles,
-) -> int:  # fmt: skip
-    """Number, seal and write a batch with its projections; return how many profiles there are then."""
+def sealed(
+    batch: Batch, *, frontier: Frontier, profiles: int, at: datetime, scopes: Scopes, position: Position,
+    known: Profiles,
+) -> writing.Rows:  # fmt: skip
+    """Number and seal a batch; return what to write: its records, their projections, and the new head."""
     rows: dict[LiteralString, list[writing.Row]] = {table: [] for table in writing.TABLES}
     moment = records.moment(at)
     salts = os.urandom(2 * SALT_BYTES * len(batch.drafts))
@@ -130,26 +130,21 @@ def write(
     rows["request_key"], rows["fact"], rows["reversal"] = list(batch.keys), list(batch.facts), list(batch.reversals)
     rows["discrepancy"] = [discrepancy_row(seq, body, at) for seq, body in batch.discrepancies]
     rows["reconciliation"] = list(batch.runs)
-    for change in batch.closed:  # first: what is resolved may be disputed anew in the same commit
-        conn.execute(SQL["change_discrepancy"], change)
-    writing.write(
-        conn,
-        writing.Rows(
-            rows,
-            [lot for ref, lot in position.pending.changed.items() if ref not in own],
-            {**position.pending.counters, **batch.counters},
-            {party: scopes.sizes[party] for party in scopes.touched},
-            (frontier, at, profiles),
-        ),
+    written = writing.Rows(
+        rows,
+        [lot for ref, lot in position.pending.changed.items() if ref not in own],
+        {**position.pending.counters, **batch.counters},
+        {party: scopes.sizes[party] for party in scopes.touched},
+        (frontier, at, profiles),
     )
     scopes.touched.clear()
-    return profiles
+    return written
 
 
 def _number_profiles(rows: dict[LiteralString, list[writing.Row]], batch: Batch, known: Profiles, profiles: int) -> int:
     """Give each profile that is seen for the first time the next number, in the journal's order."""
     fresh = {lot.profile.sha256: lot.profile for _, effects in batch.made for lot in effects.opened}
-    ids = known.numbers(list(fresh))
+    ids = known.ids
     for sha256, profile in fresh.items():
         if sha256 not in ids:
             profiles += 1

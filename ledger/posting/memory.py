@@ -29,11 +29,17 @@ class Memory:
         self._disputed: Disputed | None = None
         self.size = -1
 
-    def catch_up(self, size: int) -> None:
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is remembered that it is time to start afresh."""
+        return len(self.position.lots) + len(self.position.counters) >= MOST_HELD
+
+    def catch_up(self, size: int, profiles: int) -> None:
         """Learn what other writers recorded since; forget what they may have changed."""
-        if size == self.size and len(self.position.lots) + len(self.position.counters) < MOST_HELD:
+        if size == self.size and not self.is_full:
             return
         learn(self.conn, self.knowledge, size)
+        self.source.profiles.learn(profiles)
         self.position = open_position(self.knowledge, self.source, self.books, self.knowledge.adoptions)
         self.scopes = scopes_of(self.conn)
         self._disputed = None

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from psycopg.pq import TransactionStatus
+
 from ledger.core import judgments, records
 from ledger.core.deciding import judge_entries
 from ledger.core.errors import Malformed, Problem
@@ -16,12 +18,15 @@ from ledger.core.movements import Movement
 from ledger.core.records import REQUEST_REFUSED
 from ledger.core.refusals import OPERATOR, Refusal
 from ledger.posting.authorizing import release_of
-from ledger.posting.batch import LEDGER, Batch, write
+from ledger.posting.batch import LEDGER, Batch, sealed
 from ledger.posting.judging import Judging, Outcome, RefusedTogether
 from ledger.posting.memory import Memory
 from ledger.posting.requests import Asked, Receipt, Request, read
+from ledger.store import writing
 from ledger.store.source import Connection
 from schema.queries import SQL
+
+AT_ONCE = 8  # lines of movements that are posted without locking first
 
 
 @dataclass(slots=True)
@@ -39,6 +44,7 @@ class Writer:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._memory = Memory(conn)
+        self._end: _Head | None = None  # the journal's end, where this writer wrote it last and alone
 
     def post(self, requests: Sequence[Request], *, actor: str, at: datetime, together: bool = False) -> list[Receipt]:
         """Judge requests in order and write what comes of them in one commit; return their receipts in order.
@@ -58,6 +64,8 @@ class Writer:
     def _post(self, requests: Sequence[Request], actor: str, at: datetime, together: bool) -> list[Receipt]:
         asked: list[Asked | Receipt] = [_read(request, alone=len(requests) == 1) for request in requests]
         keys = [each.request.key for each in asked if isinstance(each, Asked)]
+        if not together and (receipts := self._post_at_once(asked, actor, at)) is not None:
+            return receipts
         try:
             with self._commit(actor, keys) as head:
                 batch = Batch(head.size)
@@ -122,12 +130,16 @@ class Writer:
             row = conn.execute(SQL["lock_head"], {"asker": actor, "asked": keys}).fetchone()
             assert row
             size, frontier, recorded_at, profiles, settled, seqs, fingerprints = row
-            memory.catch_up(size)
+            others_wrote = size != memory.size
+            memory.catch_up(size, profiles)
             known = zip(settled or (), zip(seqs or (), fingerprints or (), strict=True), strict=True)
             yield _Head(size, Frontier(size, frontier), recorded_at, profiles, dict(known))
             conn.commit()
+            if others_wrote:  # locking first is quicker than judging twice
+                self._end = None
         except BaseException:
             memory.forget()
+            self._end = None
             if not conn.closed:
                 conn.rollback()
             raise
@@ -135,13 +147,53 @@ class Writer:
     def _write(self, batch: Batch, head: _Head, at: datetime) -> None:
         if not batch.drafts:
             return
-        write(
-            self._conn, batch, frontier=head.frontier, profiles=head.profiles,
-            at=records.next_moment(at, head.recorded_at), scopes=self._memory.scopes,
-            position=self._memory.position, known=self._memory.source.profiles,
-        )  # fmt: skip
+        rows = self._sealed(batch, head, at)
+        for change in batch.closed:  # first: what is resolved may be disputed anew in the same commit
+            self._conn.execute(SQL["change_discrepancy"], change)
+        writing.write(self._conn, rows)
         self._conn.commit()
+        self._committed(batch, rows)
+
+    def _sealed(self, batch: Batch, head: _Head, at: datetime) -> writing.Rows:
+        memory = self._memory
+        return sealed(
+            batch, frontier=head.frontier, profiles=head.profiles, at=records.next_moment(at, head.recorded_at),
+            scopes=memory.scopes, position=memory.position, known=memory.source.profiles,
+        )  # fmt: skip
+
+    def _committed(self, batch: Batch, rows: writing.Rows) -> None:
+        frontier, recorded_at, profiles = rows.head
         self._memory.committed(batch.size + len(batch.drafts))
+        self._end = _Head(frontier.size, frontier, recorded_at, profiles, {})
+
+    def _post_at_once(self, asked: list[Asked | Receipt], actor: str, at: datetime) -> list[Receipt] | None:
+        """Post few movements in one round trip, if nobody else wrote since; None where that cannot be, or was not so.
+
+        What is judged is what this writer remembers, which is exact as long as the journal has not grown. Whether it
+        has is looked at under the head's lock, with the keys, before anything is written.
+        """
+        memory, end, conn = self._memory, self._end, self._conn
+        movements = [each.movement for each in asked if isinstance(each, Asked) and each.movement]
+        few = len(movements) == len(asked) and sum(len(movement.lines) for movement in movements) <= AT_ONCE
+        idle = conn.info.transaction_status is TransactionStatus.IDLE and not conn.autocommit
+        if end is None or not few or not idle or end.size != memory.size or memory.is_full:
+            return None
+        batch, self._end, conn.autocommit = Batch(end.size), None, True
+        try:
+            outcomes = Judging(memory, batch, actor, at).all(asked, {}, together=False)
+            rows = self._sealed(batch, end, at)
+            keys = [each.request.key for each in asked if isinstance(each, Asked)]
+            if rows.are_few and writing.write_at(conn, rows, expected=end.size, asker=actor, keys=keys):
+                self._committed(batch, rows)
+                return [_sealed(outcome, batch) for outcome in outcomes]
+            memory.forget()
+            return None
+        except BaseException:
+            memory.forget()
+            raise
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
 
     def _refuse_together(
         self, asked: Sequence[Asked | Receipt], refused: RefusedTogether, actor: str, at: datetime

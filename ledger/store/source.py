@@ -25,6 +25,7 @@ class Profiles:
         self._conn = conn
         self.by_id: dict[int, Profile] = {}
         self.ids: dict[bytes, int] = {}
+        self._learned = 0
 
     def hold(self, number: int, profile: Profile) -> None:
         """Remember a profile by its number."""
@@ -45,12 +46,12 @@ class Profiles:
                 self.hold(number, from_body(body))
         return self.by_id
 
-    def numbers(self, hashes: Iterable[bytes]) -> dict[bytes, int]:
-        """Return the numbers of profiles that are in the database already, by hash."""
-        if missing := [each for each in hashes if each not in self.ids]:
-            for number, sha256 in self._conn.execute(SQL["profile_ids"], {"hashes": missing}):
+    def learn(self, profiles: int) -> None:
+        """Learn the numbers of profiles that were added since, when there are so many; not what they hold."""
+        if profiles > self._learned:
+            for number, sha256 in self._conn.execute(SQL["profile_ids"], {"after": self._learned}):
                 self.ids[sha256] = number
-        return self.ids
+            self._learned = profiles
 
 
 class DatabaseSource:

@@ -95,6 +95,17 @@ def write(conn: Connection, rows: Rows) -> None:
     move_head(conn, *rows.head)
 
 
+def write_at(conn: Connection, rows: Rows, *, expected: int, asker: str, keys: Sequence[str]) -> bool:
+    """Write few rows in a transaction of their own, if the journal still has `expected` records and no key is settled.
+
+    Returns whether it was so; if not, nothing was written.
+    """
+    batch = json.dumps(_document(rows), default=_text)
+    wanted = {"expected": expected, "asker": asker, "asked": keys, "batch": batch}
+    row = conn.execute(SQL["post_few_at"], wanted).fetchone()
+    return bool(row and row[0])
+
+
 def add_rows(conn: Connection, rows: Mapping[LiteralString, Sequence[Row]]) -> None:
     """Copy rows into tables, in their order."""
     with conn.cursor() as cursor:

@@ -1,4 +1,4 @@
--- Two functions that save round trips where one movement is posted at a time. They hold no rule of the ledger: what to
+-- Functions that save round trips where one movement is posted at a time. They hold no rule of the ledger: what to
 -- write has been decided already.
 
 -- The journal's end, locked in a statement of its own, and then which of an organization's keys are settled: the second
@@ -60,5 +60,20 @@ BEGIN
     UPDATE head SET size = new.size, frontier = new.frontier, root = new.root, recorded_at = new.recorded_at,
         profiles = new.profiles
     FROM jsonb_populate_record(NULL::head, batch->'head') AS new;
+END
+$$;
+
+-- The same where the journal is still as long as the writer remembers, and none of the keys is settled: all of a commit
+-- in one round trip. Otherwise nothing is written, and the writer has to lock first and judge anew.
+CREATE FUNCTION post_few_at(expected bigint, asker text, asked text[], batch jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM head WHERE size = expected FOR UPDATE;
+    IF NOT FOUND OR EXISTS (SELECT FROM request_key AS k WHERE k.organization = asker AND k.key = ANY (asked)) THEN
+        RETURN false;
+    END IF;
+    PERFORM set_config('enable_seqscan', 'off', true);
+    PERFORM post_few(batch);
+    RETURN true;
 END
 $$;
