@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import psycopg
 import pytest
@@ -23,6 +23,7 @@ from client import (
 from soundness import assert_sound, recorded_keys
 
 from ledger.posting import Receipt, Request, Writer
+from tests.world import Ledger, adopt, book, move, party
 
 THREADS, PROCESSES = 16, 4
 Batches = Sequence[Sequence[Request]]
@@ -183,3 +184,51 @@ def test_rulebooks_adopted_while_others_post_have_the_counters_that_a_recompute_
         counted = conn.execute("SELECT count(DISTINCT book) FROM counter_day").fetchone()[0]
         assert counted == 3, "a book that is not in force yet is counted all the same; the other has no cap on Malaysia"
         assert_sound(conn)
+
+
+@pytest.fixture
+def two(dsn: str) -> Iterator[tuple[Ledger, Ledger]]:
+    """Two writers with connections of their own, each remembering the ledger as it last saw it."""
+    with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
+        yield (
+            Ledger(one).begin(
+                party("nvidia"), party("mydc", "MY"), adopt(book("name: few, counts: shipped, limit: 10 chips"))
+            ),
+            Ledger(other),
+        )
+
+
+def _ship(chips: int, key: str = "") -> Request:
+    return move("ship", "2026-01-05", chips, key=key, exporter="nvidia", recipient="mydc", destination="MY")
+
+
+def test_a_writer_that_was_alone_sees_what_another_took_meanwhile(two: tuple[Ledger, Ledger]) -> None:
+    one, other = two
+    one.must(_ship(4), _ship(1))  # from here on it posts without locking first
+    other.must(_ship(4))
+    refused = one.refused(_ship(2), "cap_exceeded")
+    assert "used 9" in refused.message
+    one.must(_ship(1))
+    other.refused(_ship(1), "cap_exceeded")
+    assert_sound(one.conn)
+
+
+def test_a_writer_that_was_alone_replays_what_another_posted_meanwhile(two: tuple[Ledger, Ledger]) -> None:
+    one, other = two
+    one.must(_ship(1), _ship(1))
+    seq = other.must(_ship(2, key="same"))
+    again = one.ask(_ship(2, key="same"))
+    assert (again.verdict, again.seq) == ("replayed", seq)
+    assert one.ask(_ship(3, key="same")).code == "key_reused"
+    own = one.must(_ship(1, key="own"))
+    assert (one.ask(_ship(1, key="own")).verdict, one.ask(_ship(1, key="own")).seq) == ("replayed", own)
+    assert_sound(one.conn)
+
+
+def test_a_writer_leaves_a_transaction_that_is_open_on_its_connection_alone(two: tuple[Ledger, Ledger]) -> None:
+    one, _ = two
+    one.must(_ship(1), _ship(1))
+    one.conn.execute("CREATE TABLE mine (n int)")
+    one.must(_ship(1))
+    assert one.rows("SELECT count(*) FROM mine") == [(0,)]
+    assert not one.conn.autocommit
