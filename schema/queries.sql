@@ -8,6 +8,10 @@ SELECT size, frontier, recorded_at, profiles, keys, seqs, fingerprints FROM lock
 -- A few rows of each table, in one round trip.
 SELECT post_few(%(batch)s::jsonb);
 
+-- name: prefer_indexes
+-- All that a writer looks up has an index; statistics lag behind a fast import.
+SET enable_seqscan = off;
+
 -- name: post_few_at
 -- The same, if the journal is still so long and none of the keys is settled; says whether it was.
 SELECT post_few_at(%(expected)s, %(asker)s, %(asked)s::text[], %(batch)s::jsonb);

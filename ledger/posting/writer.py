@@ -45,6 +45,7 @@ class Writer:
         self._conn = conn
         self._memory = Memory(conn)
         self._end: _Head | None = None  # the journal's end, where this writer wrote it last and alone
+        self._prefers_indexes = False
 
     def post(self, requests: Sequence[Request], *, actor: str, at: datetime, together: bool = False) -> list[Receipt]:
         """Judge requests in order and write what comes of them in one commit; return their receipts in order.
@@ -180,6 +181,9 @@ class Writer:
             return None
         batch, self._end, conn.autocommit = Batch(end.size), None, True
         try:
+            if not self._prefers_indexes:
+                conn.execute(SQL["prefer_indexes"])
+                self._prefers_indexes = True
             outcomes = Judging(memory, batch, actor, at).all(asked, {}, together=False)
             rows = self._sealed(batch, end, at)
             keys = [each.request.key for each in asked if isinstance(each, Asked)]
