@@ -15,7 +15,6 @@ from typing import Any
 
 from ledger.core.compute import plain
 from ledger.core.deciding import Judged
-from ledger.core.knowledge import Adoption
 from ledger.core.lens import Entry
 from ledger.core.lots import Lot, LotRef
 from ledger.core.profile import Profile, from_body
@@ -157,17 +156,6 @@ def _breaches(breaches: list[Refusal]) -> str:
 def _refusal(refusal: Refusal) -> dict[str, str]:
     named = {name: getattr(refusal, name) for name in Refusal.__slots__}
     return {name: value for name, value in named.items() if value}
-
-
-def adoption_body(adoption: Adoption) -> dict[str, Any]:
-    """Return an adoption as JSON: which book, for which days. Its text is in the payload."""
-    body: dict[str, Any] = {
-        "from": adoption.first.isoformat(), "name": adoption.book.name, "revision": adoption.book.revision,
-        "sha256": adoption.book.sha256,
-    }  # fmt: skip
-    if adoption.until:
-        body["until"] = adoption.until.isoformat()
-    return body
 
 
 def _day(text: str | None) -> date | None:

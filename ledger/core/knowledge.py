@@ -214,11 +214,6 @@ def is_within(authorization: Authorization, day: date) -> bool:
     return (first is None or day >= first) and (last is None or day <= last)
 
 
-def ruled_by(book: Rulebook) -> Adoption:
-    """Return an adoption of a book for all days, to ask what it would say whether or not it was adopted."""
-    return Adoption(0, book, EVER)
-
-
 def numbered(fact: Numbered, seq: int) -> Numbered:
     """Return a fact with the number of the record that stated it."""
     return replace(fact, seq=seq)

@@ -114,11 +114,6 @@ def next_moment(at: datetime, last: datetime | None) -> datetime:
     return at if last is None or at > last else last + timedelta(microseconds=1)
 
 
-def salted_sha256(salt: bytes, content: bytes) -> str:
-    """Return the hex SHA-256 of a 32-byte salt followed by the content."""
-    return sha256(salt + content).hexdigest()
-
-
 def envelope_of(
     *, seq: int, scope: str, scope_seq: int, recorded_at: str, payload_sha256: str, judged_sha256: str
 ) -> bytes:
