@@ -21,7 +21,6 @@ from ledger.core.profile import Profile
 from ledger.core.rulebook import Cap, Rulebook, Span
 
 Stage = Literal["reserved", "licensed", "open", "shipped", "received", "installed"]
-STAGES: tuple[Stage, ...] = ("reserved", "licensed", "open", "shipped", "received", "installed")
 EVERYONE = "world"
 ZERO = Decimal(0)
 
