@@ -22,8 +22,12 @@ class Memory:
 
     def forget(self) -> None:
         """Remember nothing: what was held may not have been committed."""
-        self.source = DatabaseSource(self.conn)
         self.knowledge, self.books = Knowledge(), Books()
+        self.forget_movements()
+
+    def forget_movements(self) -> None:
+        """Remember facts only: movements that were judged here were not written, and they change no fact."""
+        self.source = DatabaseSource(self.conn)
         self.position = open_position(self.knowledge, self.source, self.books, ())
         self.scopes = Scopes()
         self._disputed: Disputed | None = None

@@ -74,7 +74,7 @@ class Writer:
                 self._write(batch, head, at)
         except RefusedTogether as refused:
             return self._refuse_together(asked, refused, actor, at)
-        return [_sealed(outcome, batch) for outcome in outcomes]
+        return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
 
     def release_lapsed(self, *, on: date, at: datetime) -> int:
         """Release what lapsed before a day, reservations and the open rest of licenses; return how many lots.
@@ -189,8 +189,8 @@ class Writer:
             keys = [each.request.key for each in asked if isinstance(each, Asked)]
             if rows.are_few and writing.write_at(conn, rows, expected=end.size, asker=actor, keys=keys):
                 self._committed(batch, rows)
-                return [_sealed(outcome, batch) for outcome in outcomes]
-            memory.forget()
+                return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
+            memory.forget_movements()
             return None
         except BaseException:
             memory.forget()
@@ -247,7 +247,7 @@ def _read(request: Request, *, alone: bool) -> Asked | Receipt:
         return Receipt("refused", request.key, None, "malformed", str(problem))
 
 
-def _sealed(outcome: Outcome, batch: Batch) -> Receipt:
+def _with_leaf_hash(outcome: Outcome, batch: Batch) -> Receipt:
     """Return a receipt with the leaf hash of the record that was just written."""
     receipt = outcome if isinstance(outcome, Receipt) else Receipt("posted", outcome[0].request.key, outcome[1])
     if receipt.seq is None or receipt.seq <= batch.size:
