@@ -48,6 +48,23 @@ class Ownership:
 
 
 @dataclass(frozen=True, slots=True)
+class Stock:
+    """A declaration of all chips that a party owns and the ledger never saw move, as of a day.
+
+    lines: destination, chip, number of chips as stated, unit, and the owner where it is another than the party.
+    It replaces the party's declaration before.
+    """
+
+    party: str
+    as_of: date
+    lines: tuple[tuple[str, str, str, str, str], ...] = ()
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Chip:
     """One dated rating of a chip or a system of chips.
 
