@@ -126,7 +126,7 @@ def test_a_fixed_limit_holds_on_every_day(book, name, unit, amount, when):
 @pytest.mark.parametrize(("book", "name", "fraction", "of", "enlarge", "tested_on"), [
     (DIFFUSION, "uveu-outside-allied", "0.25", "uveu-total", True,  ()),
     (DIFFUSION, "uveu-one-country",    "0.07", "uveu-total", True,  ()),
-    (DIFFUSION, "uveu-abroad",         "0.5",  "uveu-total", False, ("02-01", "08-01")),
+    (DIFFUSION, "uveu-abroad",         "0.5",  "uveu-total", True,  ("02-01", "08-01")),
 ])  # fmt: skip
 def test_a_share_says_what_it_is_a_share_of_and_has_no_amount_of_its_own(book, name, fraction, of, enlarge, tested_on):
     limit = cap(book, name).limit

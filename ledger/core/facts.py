@@ -48,16 +48,26 @@ class Ownership:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
-    """A declaration of all chips that a party owns and the ledger never saw move, as of a day.
+class StockLine:
+    """Chips of one kind that stand in one country. unit: `chips`, `systems`, or "" for items as named."""
 
-    lines: destination, chip, number of chips as stated, unit, and the owner where it is another than the party.
-    It replaces the party's declaration before.
+    destination: str
+    chip: str
+    quantity: Decimal
+    unit: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A declaration of all chips that a party's group owns and the ledger never saw move, as of a day.
+
+    owner of a line: the party, unless another of its group is named. It replaces the party's declaration before.
     """
 
     party: str
     as_of: date
-    lines: tuple[tuple[str, str, str, str, str], ...] = ()
+    lines: tuple[StockLine, ...] = ()
     confidence: str = ""
     source: str = ""
     note: str = ""

@@ -31,7 +31,8 @@ WEIGHTS = {
     "held": {"shipped": 1, "received": -1, "installed": 1},
     "authorizations": {},
 }
-ALWAYS_BACK = frozenset({"", "used", "released"})  # no cause, or a reservation used or released
+# No cause, a reservation used or released, or stock as it is declared, which replaces what was declared before.
+ALWAYS_BACK = frozenset({"", "used", "released", "declared"})
 
 
 class Entry(NamedTuple):

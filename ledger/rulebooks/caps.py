@@ -193,11 +193,13 @@ def _share(draft: Draft, table: Mapping[str, Piece], piece: Piece, window: Windo
         )  # fmt: skip
     else:
         base = of.text("`of`")
+    tested_on = _tested_on(draft, table["tested_on"]) if "tested_on" in table else ()
     share = Share(
         fraction(stated["share"], "`share`"),
         base,
-        asked_chips_enlarge_base=bool(enlarge and flag(enlarge, "`asked_chips_enlarge_base`")),
-        tested_on=_tested_on(draft, table["tested_on"]) if "tested_on" in table else (),
+        # By a day of test, which is later, they are in the base.
+        asked_chips_enlarge_base=flag(enlarge, "`asked_chips_enlarge_base`") if enlarge else bool(tested_on),
+        tested_on=tested_on,
         when_base_shrinks=cast(Any, _excess(table, "when_base_shrinks")),
     )
     return Limit(words=f"{stated['share'].value} of {base}", share=share)
