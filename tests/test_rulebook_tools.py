@@ -423,14 +423,14 @@ def test_a_rule_that_is_asked_at_another_place_has_moved_and_the_others_have_not
 
 def test_readings_duties_and_parameters_are_compared():
     reading = "readings: {rest: {law: x, options: {stays: one, returns: two}, chosen: stays}}\n"
-    duty = "duties: [{name: notice, law: x, who: exporter, do: tell, due: DAY, when: {each: ship}}]\n"
+    duty = "duties: [{name: notice, law: x, who: exporter, do: tell, due: 30 days after, when: {each: ship}}]\n"
     assert differences(SMALL, SMALL + reading) == ["The reading rest is added: stays (one) is chosen."]
     assert differences(SMALL + reading, SMALL + reading.replace("chosen: stays", "chosen: returns")) == [
         "The reading rest is chosen differently: returns (two), not stays (one)."
     ]
     assert differences(SMALL, SMALL + duty) == ["The duty notice is added: exporter must tell (each ship)."]
-    assert differences(SMALL + duty, SMALL + duty.replace("DAY", "soon")) == [
-        'The duty notice: the `due` changes from "DAY" to "soon".'
+    assert differences(SMALL + duty, SMALL + duty.replace("30 days after", "on receipt")) == [
+        'The duty notice: the `due` changes from "30 days after" to "on receipt".'
     ]
     was, now = parse(PROPOSAL), parse(PROPOSAL, most="800")
     assert [each.words for each in compare(was, now)] == [
