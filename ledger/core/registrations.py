@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.core.compute import chip_from_row, number, plain
 from ledger.core.errors import Malformed
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Notice, Ownership, Party
 from ledger.core.movements import CONFIDENCES, UNITS
 from ledger.core.movements.fields import (
     country,
@@ -100,6 +100,17 @@ DISCREPANCY_FIELDS: Mapping[str, Reader] = {
     "owner": identifier,
     "note": free_text,
 }
+NOTICE_FIELDS: Mapping[str, Reader] = {
+    "duty": identifier,
+    "party": identifier,
+    "filed_on": day,
+    "record": whole,
+    "subject": free_text,
+    "reference": free_text,
+    "confidence": word(*CONFIDENCES),
+    "source": free_text,
+    "note": free_text,
+}
 ADOPTION_FIELDS: Mapping[str, Reader] = {"name": identifier, "from": day, "until": day, "note": free_text}
 
 
@@ -182,7 +193,20 @@ def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple
     return terms, change, body
 
 
-def to_body(fact: Party | Ownership | Chip | Authorization) -> dict[str, Any]:
+def notice(raw: Mapping[str, Any]) -> tuple[Notice, dict[str, Any]]:
+    """Return what a party filed because a duty asks for it: about a movement's record, or about a subject."""
+    values, body = read(raw, NOTICE_FIELDS, "a notice", "duty", "party", "filed_on")
+    if ("record" in values) == ("subject" in values):
+        both = "both a record and a subject" if "record" in values else "neither a record nor a subject"
+        raise Malformed(
+            "record",
+            f"The notice names {both}.",
+            "Name the movement's record, or the subject as `capledger duties` tells it: facility=site-1, or a date.",
+        )
+    return Notice(**values), body
+
+
+def to_body(fact: Party | Ownership | Chip | Authorization | Notice) -> dict[str, Any]:
     """Return a fact as JSON, what is not known left out; its record number is not part of it."""
     body: dict[str, Any] = {}
     for field in fields(fact):
@@ -193,10 +217,10 @@ def to_body(fact: Party | Ownership | Chip | Authorization) -> dict[str, Any]:
     return body
 
 
-def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership | Chip | Authorization:
+def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership | Chip | Authorization | Notice:
     """Return the fact that a body states; the inverse of `to_body`."""
     values: dict[str, Any] = dict(body)
-    for name in ("valid_from", "released", "first_day", "last_day", "state_from"):
+    for name in ("valid_from", "released", "first_day", "last_day", "state_from", "filed_on"):
         if name in values:
             values[name] = date.fromisoformat(values[name])
     for name in ("roles", "chips"):
@@ -207,8 +231,8 @@ def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership
             values[name] = Decimal(values[name])
     if "rates" in values:
         values["rates"] = tuple((bits, Decimal(tops)) for bits, tops in values["rates"])
-    kinds: dict[str, type[Party] | type[Ownership] | type[Chip] | type[Authorization]] = {
-        "party": Party, "ownership": Ownership, "chip": Chip, "authorization": Authorization,
+    kinds: dict[str, type[Party] | type[Ownership] | type[Chip] | type[Authorization] | type[Notice]] = {
+        "party": Party, "ownership": Ownership, "chip": Chip, "authorization": Authorization, "notice": Notice,
     }  # fmt: skip
     return kinds[kind](**values, seq=seq)
 
