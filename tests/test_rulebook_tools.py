@@ -801,7 +801,8 @@ def examples() -> list[tuple[str, str]]:
 
 def written(folder: Path) -> Path:
     for name, text in blocks().items():
-        whole = text if text.startswith("rulebook:") else blocks()["example-2026"] + text
+        rest = re.sub(rf"^{name}:\n([ -].*\n)+", "", blocks()["example-2026"], flags=re.MULTILINE)
+        whole = text if text.startswith("rulebook:") else rest + text
         (folder / f"{name}.yaml").write_text(whole)
     return folder
 
@@ -817,6 +818,17 @@ def test_the_part_on_amendments_is_as_the_documentation_says(tmp_path):
     land = cap(rulebooks.load(written(tmp_path) / "amendments.yaml"), "country-allocation")
     assert [land.limit_for("AE", day).words for day in (TODAY, LATER)] == ["790,000,000 TPP", "1,200,000,000 TPP"]
     assert [land.exempts("KH", day) for day in (LATER, date(2027, 1, 1))] == [True, False]
+
+
+def test_the_part_on_duties_is_as_the_documentation_says(tmp_path):
+    told = {duty.name: duty for duty in rulebooks.load(written(tmp_path) / "duties.yaml").duties}
+    assert [type(duty.when).__name__ for duty in told.values()] == [
+        "Each", "Each", "Each", "First", "OneShipment", "Reaches", "Dates", "Every",
+    ]  # fmt: skip
+    assert [(duty.due.kind, duty.due.days) for duty in told.values()] == [
+        ("before", 25), ("after", 30), ("after", 30), ("before", 180), ("before", 0), ("receipt", 0), ("day", 0),
+        ("day", 0),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("command", "printed"), examples(), ids=[command[:40] for command, _ in examples()])
