@@ -319,6 +319,12 @@ def test_a_reading_knows_what_turns_on_it():
     (with_duty("{counter: cap}"), 23, "go together"),
     (with_duty("{counter: caps, reaches: 100%}"), 23, 'no cap "caps"'),
     (with_duty("{counter: cap, reaches: 100%}").replace("limit: 5 TPP", "limit: none"), 23, "no limit to reach"),
+    (
+        with_duty("{counter: cap, reaches: 100%}").replace("limit: 5 TPP", "limit: {share: 5%, of: {counts: granted}}"),
+        23,
+        "limited to a share",
+    ),
+    (with_duty("{counter: cap, reaches: 5 TPP}").replace("by: [destination]", "by: [owner_group]"), 23, "of groups"),
     (with_duty("{each: reverse}"), 23, "undoes a movement"),
     (with_duty("{each: ship, per: facility}"), 23, "`per` says nothing beside `each`"),
     (with_duty("{first: ship, cause: loss}"), 23, "`cause` says nothing beside `first`"),

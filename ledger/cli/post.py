@@ -35,11 +35,11 @@ def post(
     together: Annotated[bool, typer.Option("--together", help="Post all rows, or none (100,000 at most).")] = False,
     kind: Annotated[
         str,
-        typer.Option(metavar="KIND", help="movements, parties, ownership, authorizations, ratings or notices."),
+        typer.Option(metavar="KIND", help="movements, parties, ownership, stock, authorizations, ratings or notices."),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each row.")] = False,
 ) -> None:
-    """Post a file: movements, parties, ownership, authorizations, ratings or notices, a row at a time.
+    """Post a file: movements, parties, ownership, stock, authorizations, ratings or notices, a row at a time.
 
     Each row is answered: posted, replayed (it was in already) or refused, with the reason. Posting the same file again
     changes nothing, and goes on where it was cut off. Exit status 0: all is in; 1: some rows were refused; 2: the file

@@ -120,9 +120,13 @@ def _reaches(counter: Piece, piece: Piece, caps: Mapping[str, Cap]) -> Reaches:
     if text not in caps:
         counter.wrong(f'There is no cap "{text}".', choices(text, caps, "caps"))
     cap = caps[text]
+    if cap.kept_by != cap.by:
+        counter.wrong(f"{text} is of groups as owned on the day asked.", "Name a counter that is kept for one party.")
     if piece.text("`reaches`").endswith("%"):
         if cap.limit.unlimited:
             piece.wrong(f"{text} has no limit to reach a share of.", "Write an amount, such as 253_000_000 TPP.")
+        if cap.limit.share:
+            piece.wrong(f"{text} is limited to a share, which moves by itself.", "Write an amount, such as 5_000 TPP.")
         return Reaches(text, cap.limit.unit, share=fraction(piece, "`reaches`"))
     value, unit, _ = amount(piece, base_chips())
     return Reaches(text, unit, value)
