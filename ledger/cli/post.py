@@ -1,4 +1,4 @@
-"""`capledger post`: a file of movements, parties, ownership, authorizations or ratings, with an answer for each row."""
+"""`capledger post`: a file of movements, parties, authorizations or other facts, with an answer for each row."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def post(
     together: Annotated[bool, typer.Option("--together", help="Post all rows, or none (100,000 at most).")] = False,
     kind: Annotated[
         str,
-        typer.Option(metavar="KIND", help="movements, parties, ownership, authorizations or ratings."),
+        typer.Option(metavar="KIND", help="movements, parties, ownership, stock, authorizations, ratings or notices."),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each row.")] = False,
 ) -> None:
-    """Post a file: movements, parties, ownership, authorizations or ratings, a row at a time.
+    """Post a file: movements, parties, ownership, stock, authorizations, ratings or notices, a row at a time.
 
     Each row is answered: posted, replayed (it was in already) or refused, with the reason. Posting the same file again
     changes nothing, and goes on where it was cut off. Exit status 0: all is in; 1: some rows were refused; 2: the file

@@ -9,6 +9,8 @@ from decimal import Decimal
 UNKNOWN = "unknown"
 AUTHORIZATION_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA", "none_required")
 
+VALIDATED_END_USERS = ("UVEU", "NVEU")
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -132,6 +134,25 @@ class Authorization:
     status: str = ""
     state: str = "active"
     state_from: date | None = None
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a party filed because a duty asks for it, and on which day.
+
+    It is about a movement (record, by its number) or about a subject: `facility=site-1`, a date, a counter's subject.
+    """
+
+    duty: str
+    party: str
+    filed_on: date
+    record: int | None = None
+    subject: str = ""
+    reference: str = ""
     confidence: str = ""
     source: str = ""
     note: str = ""

@@ -37,6 +37,7 @@ KINDS = (
     REQUEST_REFUSED,
     *DISCREPANCY_KINDS,
     "period.closed",
+    "notice.filed",
     "reconciliation.completed",
 )
 

@@ -18,7 +18,7 @@ from ledger.core.knowledge import Adoption
 from ledger.core.movements import Movement
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
-from ledger.posting import authorizing, disputing
+from ledger.posting import authorizing, disputing, noticing
 from ledger.posting.ahead import fetch_ahead
 from ledger.posting.batch import LEDGER, Batch
 from ledger.posting.declaring import stock_moves
@@ -97,7 +97,10 @@ class Judging:
             return disputing.settle(
                 self.memory.conn, asked, self.batch, self.memory.disputed, self.actor, self._payload(asked)
             )
-        registered = register(asked, self.actor, self.memory.knowledge)
+        if asked.kind == "notice":
+            registered = noticing.file(asked, self.actor, self.memory.position)
+        else:
+            registered = register(asked, self.actor, self.memory.knowledge)
         if isinstance(registered, Refusal):
             return self._refuse(asked, registered), registered
         return self._record(asked, registered)

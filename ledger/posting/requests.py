@@ -14,7 +14,9 @@ from ledger.core.movements import Movement, fields
 from ledger.core.records import canonical, fingerprint
 from ledger.rulebooks import parse_bundle, refuse_proposal
 
-KINDS = ("movement", "party", "ownership", "stock", "authorization", "rating", "rulebook", "period", "discrepancy")
+KINDS = (
+    "movement", "party", "ownership", "stock", "authorization", "rating", "rulebook", "period", "discrepancy", "notice",
+)  # fmt: skip
 LONGEST_KEY = 200
 
 
@@ -94,6 +96,8 @@ def _body(request: Request) -> dict[str, Any]:
             return registrations.rating(raw)[1]
         case "authorization":
             return registrations.authorization(raw, None)[2]
+        case "notice":
+            return registrations.notice(raw)[1]
         case "period":
             return registrations.read(raw, registrations.PERIOD_FIELDS, "a period", "closed_until")[1]
         case "discrepancy":

@@ -1,6 +1,8 @@
 """What the ledger says on a day, as known on a day: remaining, usage, standings, history."""
 
+from ledger.core.duties import Owed
 from ledger.reports.discrepancies import Discrepancy, discrepancies
+from ledger.reports.duties import duties
 from ledger.reports.history import Happening, history
 from ledger.reports.reader import Reader, View
 from ledger.reports.remaining import CapLeft, Remaining, explain, remaining
@@ -13,11 +15,13 @@ __all__ = [
     "CapStanding",
     "Discrepancy",
     "Happening",
+    "Owed",
     "Reader",
     "Remaining",
     "Usage",
     "View",
     "discrepancies",
+    "duties",
     "explain",
     "history",
     "remaining",
