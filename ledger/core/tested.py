@@ -114,7 +114,7 @@ def _declared(
 
 
 def stand(whole: Tested, spans: Iterable[Span]) -> Standing:
-    """Return how a cap stands if what is asked is done; what may be over only as its base is in doubt is undetermined."""
+    """Return how a cap stands if what is asked is done; what may be over, as its base is in doubt, is undetermined."""
     asked = list(spans)
     standing = counters.test(whole.counter, whole.cap, whole.changes, asked)
     if standing.finding != "exceeded" or whole.at_most is None:
