@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, FourEyes, Ownership, Party
 from ledger.core.profile import Seat
 from ledger.core.rulebook import Rulebook
 
@@ -60,6 +60,7 @@ class Knowledge:
         self.seq = 0
         self.adoptions: list[Adoption] = []
         self.closed_until: date | None = None
+        self.four_eyes = FourEyes()
         self._parties: dict[str, _Dated[Party]] = {}
         self._chips: dict[str, _Dated[Chip]] = {}
         self._authorizations: dict[str, _Dated[Authorization]] = {}
@@ -67,7 +68,7 @@ class Knowledge:
         self._owners: dict[str, dict[str, _Dated[Ownership]]] = {}
         self._edges: list[date] = []
 
-    def add(self, fact: Party | Ownership | Chip | Authorization | Adoption | date, seq: int) -> None:
+    def add(self, fact: Party | Ownership | Chip | Authorization | Adoption | FourEyes | date, seq: int) -> None:
         """Take in one fact; a bare day is the last day of a closed period."""
         match fact:
             case Party():
@@ -88,6 +89,8 @@ class Knowledge:
                     self._changes_on(fact.first_day, fact.last_day and fact.last_day + timedelta(days=1))
             case Adoption():
                 self.adoptions.append(fact)
+            case FourEyes():
+                self.four_eyes = fact
             case date():
                 self.closed_until = max(fact, self.closed_until or fact)
         self.seq = max(self.seq, seq)

@@ -21,6 +21,7 @@ OPERATOR = "operator"
 PRECEDENCE = (
     "malformed",
     "forbidden",
+    "needs_second_person",
     "key_reused",
     "unknown_party",
     "unknown_chip",
@@ -36,7 +37,9 @@ PRECEDENCE = (
     "cap_exceeded",
 )
 NOT_RECORDED = frozenset({"malformed", "key_reused"})
-LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {"undetermined"}
+LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {
+    "needs_second_person", "undetermined",
+}  # fmt: skip
 ALWAYS_REFUSES = frozenset({"forbidden"}) | (LEAVES_KEY_OPEN - {"undetermined"})  # observations too
 
 
