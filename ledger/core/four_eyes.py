@@ -122,5 +122,4 @@ def is_same_person(one: str, other: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -18,6 +18,7 @@ from ledger.core.errors import Malformed, Problem
 from ledger.core.facts import FourEyes
 from ledger.core.four_eyes import NEEDS
 from ledger.core.knowledge import Adoption, Knowledge
+from ledger.core.movements import fields
 from ledger.core.records import PROPOSAL_DECIDED, PROPOSAL_MADE, REQUEST_REFUSED
 from ledger.core.refusals import OPERATOR, PRECEDENCE, Refusal
 from ledger.posting import adopting, authorizing
@@ -58,6 +59,8 @@ class Proposal:
 
 def hold(judged: Judged, required: FourEyes) -> None:
     """Refuse a judged movement for want of a second person, unless an earlier reason refuses it."""
+    if not required.kinds:
+        return
     asked_tpp = sum((line.tpp for line in judged.lines), Decimal(0))
     needed = _first(judged.refusal, four_eyes.of_movement(required, judged.movement, asked_tpp))
     if needed is not judged.refusal:
@@ -108,7 +111,8 @@ def decide(
     judging: Judging, asked: Asked, payload: bytes, carry_out: Callable[[Proposal, Asked], Receipt]
 ) -> tuple[int, Refusal | None]:
     """Record a decision and, where it approves, carry out the proposal; return its number, and why it was refused."""
-    batch, number, decision = judging.batch, int(asked.body["proposal"]), asked.body["decision"]
+    batch, decision = judging.batch, asked.body["decision"]
+    number = fields.whole("proposal", asked.body["proposal"])
     person = _named(judging.person, "decides")
     proposal = load(judging.memory.conn, number)
     if refusal := _may_not_decide(judging.actor, person, number, decision, proposal):
