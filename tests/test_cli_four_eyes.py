@@ -27,7 +27,7 @@ def say(dsn, tmp_path):
     """Run a line of the command line as a user of the system, whose name is Nadia unless said."""
 
     def run(line, user="Nadia"):
-        env = {"CAPLEDGER_DATABASE_URL": dsn, "CAPLEDGER_DATA_DIR": str(tmp_path), "LOGNAME": user}
+        env = {"CAPLEDGER_DATABASE_URL": dsn, "CAPLEDGER_DATA_DIR": str(tmp_path), "COLUMNS": None, "LOGNAME": user}
         return CliRunner().invoke(app, shlex.split(line), env=env)
 
     return run
@@ -151,6 +151,23 @@ def test_a_reversal_is_proposed_from_a_file(ledger, ask, tmp_path, grants):
     assert ask("proposals")["proposals"][0]["what"] == f"reverse record {seq} on 2026-02-02"
     ask(f"decide {made['seq']} --approve", user="Omar")
     assert ledger.rows("SELECT record FROM reversal") == [(seq,)]
+
+
+def test_one_proposal_is_told_in_full(ledger, ask, say, grants):
+    made = say(f"propose {grants(over=11)} --note 'for the new hall'")
+    assert made.stdout.endswith("capledger proposals, capledger decide.\n")
+    number = ask("proposals")["proposals"][0]["id"]
+    told = say(f"proposals {number}").stdout
+    assert f"Proposal {number:,} by Nadia" in told
+    assert "grant 11 nvidia-h100-sxm5-80 to mydc in MY" in told
+    assert "Why: for the new hall" in told
+    assert "would have been refused, cap_exceeded: test-book: country of destination=MY would be over" in told
+    assert "It is open" in told
+    say(f"decide {number} --approve --note 'we shall see' --person Omar")
+    told = say(f"proposals {number}").stdout
+    assert "approved by Omar: refused, cap_exceeded, record" in told
+    assert "Why: we shall see" in told
+    assert "It is open" not in told
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,12 @@ def post(
 
 def post_file(
     file: str, *, party: str, person: str, kind: str, observed: bool, together: bool, as_json: bool,
-    made_of: Callable[[Request], Request] = lambda request: request,
+    made_of: Callable[[Request], Request] = lambda request: request, then: str = "",
 ) -> None:  # fmt: skip
-    """Post what the requests of a file are made into, themselves if not said, and tell what became of each row."""
+    """Post what the requests of a file are made into, themselves if not said, and tell what became of each row.
+
+    then: what a person is told at the end.
+    """
     from ledger.core.movements.fields import identifier
     from ledger.files import post_each, post_together, read_requests
 
@@ -76,6 +79,8 @@ def post_file(
                 output.complain("Interrupted. Post the same file again to go on: what is in is replayed.")
                 raise
     told.end()
+    if then and not as_json:
+        output.say(then)
     if told.refused:
         raise typer.Exit(output.SAYS_NO)
 

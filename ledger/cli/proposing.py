@@ -12,19 +12,20 @@ from ledger.core.compute import grouped
 from ledger.core.errors import Malformed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ledger.core.facts import FourEyes
     from ledger.posting import Receipt, Request
     from ledger.reports import Proposal
 
+_PROPOSED = "What is proposed is posted once another person approves it: capledger proposals, capledger decide."
 _COLUMNS = (
     Column("proposal", right=True),
-    Column("state"),
-    Column("what", below=True),
     Column("by", least=8),
     Column("proposed", optional=True),
-    Column("it would be", below=True),
-    Column("decided", below=True),
-    Column("note", below=True),
+    Column("it would be", least=12),
+    Column("state", least=12),
+    Column("what", below=True),
 )
 
 
@@ -48,7 +49,7 @@ def propose(
 
     post_file(
         file, party=party, person=person, kind=kind, observed=observed, together=False, as_json=as_json,
-        made_of=lambda request: asking.proposal_of(request, note),
+        made_of=lambda request: asking.proposal_of(request, note), then=_PROPOSED,
     )  # fmt: skip
 
 
@@ -74,7 +75,9 @@ def proposals(
     kind = "" if every or number else "open "
     count = f"{len(found):,} {kind}proposal{'s' * (len(found) != 1)}"
     say_lines(fold(f"{count} at record {at:,} of {journal:,}. {_required(required)}", width))
-    if found:
+    if number:
+        say_lines(*(fold(line, width, "    ") for line in _told(found[0])))
+    elif found:
         say_lines([""], table(_COLUMNS, [_row(each) for each in found], width))
 
 
@@ -173,14 +176,37 @@ def _required(required: FourEyes) -> str:
 
 
 def _row(each: Proposal) -> list[str]:
-    decided = ""
-    if each.decision:
-        decided = f"{each.decision.state} by {each.decision.person}, record {each.decision.seq}"
-        if came := each.decision.came_of:
-            decided += f": {came['verdict']}" + (f", record {came['seq']}" if "seq" in came else "")
-            decided += f", {came['code']}" if "code" in came else ""
-    notes = "; ".join(filter(None, (each.note, each.decision.note if each.decision else "")))
+    refusal, breaches = each.would.get("refusal"), each.would.get("breaches")
+    would = f"refused, {refusal['code']}" if refusal else f"posted, {len(breaches)} over" if breaches else "posted"
     return [
-        str(each.id), each.state, each.what, each.person, each.proposed_at.strftime("%Y-%m-%d %H:%M"), each.foreseen,
-        decided, notes,
+        str(each.id), each.person, each.proposed_at.strftime("%Y-%m-%d %H:%M"), would, _state(each), each.what,
     ]  # fmt: skip
+
+
+def _state(each: Proposal) -> str:
+    """Return what was decided and what came of it, in a few words."""
+    if each.decision is None:
+        return each.state
+    came = each.decision.came_of or {}
+    found = [came[name] for name in ("verdict", "code") if name in came]
+    if "seq" in came:
+        found.append(f"record {came['seq']:,}")
+    return f"{each.state} by {each.decision.person}" + (f": {', '.join(found)}" if found else "")
+
+
+def _told(each: Proposal) -> Iterator[str]:
+    """Yield all that is to be said of one proposal, a sentence to a line."""
+    yield ""
+    yield f"Proposal {each.id:,} by {each.person}, {each.proposed_at:%Y-%m-%d %H:%M}, under key '{each.key}':"
+    yield f"  {each.what}"
+    if each.note:
+        yield f"  Why: {each.note}"
+    yield f"  When it was made it would have been {each.foreseen.rstrip('.')}."
+    if each.decision is None:
+        yield f"  It is open: another person decides, with capledger decide {each.id} --approve or --decline."
+        return
+    yield f"  {_state(each)}, on {each.decision.decided_at:%Y-%m-%d %H:%M} by record {each.decision.seq:,}"
+    if message := (each.decision.came_of or {}).get("message"):
+        yield f"  {message}"
+    if each.decision.note:
+        yield f"  Why: {each.decision.note}"

@@ -52,7 +52,7 @@ def of_movement(required: FourEyes, movement: Movement, asked_tpp: Decimal) -> R
     if above is None:
         return _needs(required, "A grant")
     if asked_tpp > above:
-        return _needs(required, f"A grant of {grouped(asked_tpp)} TPP", f", above {grouped(above)} TPP")
+        return _needs(required, f"A grant of {grouped(asked_tpp)} TPP", f" above {grouped(above)} TPP")
     return None
 
 
@@ -82,7 +82,7 @@ def of_loosening(before: FourEyes, after: FourEyes) -> Refusal | None:
 def _needs(required: FourEyes, what: str, above: str = "") -> Refusal:
     return Refusal(
         NEEDS,
-        f"{what} needs a second person{above}: so it is required by record {required.seq:,}.",
+        f"{what} needs a second person: record {required.seq:,} requires one{above}.",
         "Propose it, under the same key if you like; once another person approves, it is judged anew.",
     )
 
