@@ -30,8 +30,38 @@ UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recor
 SELECT max(seq) FROM journal WHERE recorded_at <= %(moment)s;
 
 -- name: answers
--- Leaf hashes of records, and the judgment of those that refused something.
-SELECT seq, leaf_hash, CASE WHEN kind = 'request.refused' THEN judgment END FROM journal WHERE seq = ANY(%(seqs)s);
+-- Leaf hashes of records, and the judgment of those whose receipt says more than that they were posted.
+SELECT seq, leaf_hash,
+    CASE WHEN kind IN ('request.refused', 'proposal.made', 'proposal.decided') THEN judgment END
+FROM journal WHERE seq = ANY(%(seqs)s);
+
+-- name: settled_key
+-- Which record answered one key of an organization for ever, as what.
+SELECT seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = %(key)s;
+
+-- name: proposal
+-- One proposal: its state, what decided it, and what was proposed.
+SELECT state, decided_by, payload FROM proposal JOIN journal USING (seq) WHERE proposal.seq = %(seq)s;
+
+-- name: decide_proposal
+-- A proposal's state after its decision.
+UPDATE proposal SET state = %(state)s, decided_by = %(seq)s WHERE seq = %(proposal)s;
+
+-- name: proposals
+-- Proposals up to a record with their decisions up to it, oldest first; the decided ones too where they are asked for.
+SELECT made.seq, made.recorded_at, made.payload, made.judgment,
+    decision.seq, decision.recorded_at, decision.payload, decision.judgment
+FROM proposal JOIN journal AS made USING (seq)
+    LEFT JOIN journal AS decision ON decision.seq = decided_by AND decision.seq <= %(known)s
+WHERE made.seq <= %(known)s AND (%(decided)s OR decision.seq IS NULL) ORDER BY made.seq;
+
+-- name: proposal_known
+-- The same of one proposal.
+SELECT made.seq, made.recorded_at, made.payload, made.judgment,
+    decision.seq, decision.recorded_at, decision.payload, decision.judgment
+FROM proposal JOIN journal AS made USING (seq)
+    LEFT JOIN journal AS decision ON decision.seq = decided_by AND decision.seq <= %(known)s
+WHERE made.seq <= %(known)s AND made.seq = %(seq)s;
 
 -- name: actor
 -- Who asked for one record.

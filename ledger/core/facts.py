@@ -157,3 +157,15 @@ class Notice:
     source: str = ""
     note: str = ""
     seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FourEyes:
+    """What needs a second person from record `seq` on: `adoption`, `grant`, `reverse`, `override`, or nothing.
+
+    grant_above: in TPP, a grant of more needs one; None: every grant does, where grants are among the kinds.
+    """
+
+    kinds: tuple[str, ...] = ()
+    grant_above: Decimal | None = None
+    seq: int = 0

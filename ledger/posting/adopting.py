@@ -30,6 +30,15 @@ def adopt(
     return position, counters, list(_over(counters, adoption, computed))
 
 
+def foresee(
+    conn: Connection, knowledge: Knowledge, source: DatabaseSource, known: int, adoption: Adoption
+) -> list[Refusal]:
+    """Return what a book would find over already were it adopted after record `known`; nothing is changed."""
+    position = open_position(knowledge, source, Books(), [*knowledge.adoptions, adoption])
+    counters = counters_of(conn, [position.lenses[adoption.seq]], source.profiles, known)
+    return list(_over(counters, adoption, position))
+
+
 def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position: Position) -> Iterator[Refusal]:
     lens = position.lenses[adoption.seq]
     seen: set[Key] = set()
