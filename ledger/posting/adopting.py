@@ -25,9 +25,8 @@ def adopt(
     """
     position = open_position(knowledge, source, books, knowledge.adoptions)
     counters = counters_of(conn, [position.lenses[adoption.seq]], source.profiles, known)
-    computed = open_position(knowledge, source, books, knowledge.adoptions)
-    computed.counters = {key: Counter(deltas=days.items()) for key, days in counters.items()}
-    return position, counters, list(_over(counters, adoption, computed))
+    again = open_position(knowledge, source, books, knowledge.adoptions)
+    return position, counters, list(_over(counters, adoption, again))
 
 
 def foresee(
@@ -40,6 +39,8 @@ def foresee(
 
 
 def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position: Position) -> Iterator[Refusal]:
+    """Yield what is over already; the position, which holds the computed counters from now on, serves nothing else."""
+    position.counters = {key: Counter(deltas=days.items()) for key, days in counters.items()}
     lens = position.lenses[adoption.seq]
     seen: set[Key] = set()
     for key, days in sorted(counters.items()):
