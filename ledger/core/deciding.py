@@ -196,7 +196,6 @@ def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[
     Besides them, the shares that stand over their limit since the movement lowers what they are a share of.
     """
     looked: list[Looked] = []
-    shrunk: list[Looked] = []
     groups_seen: set[tuple[Key, tuple[Membership, ...]]] = set()
     merged = merge(effects)
     changes: Mapping[date, Amount]
@@ -222,20 +221,21 @@ def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[
         if f"={UNKNOWN}" in key.subject and cap.when_exceeded == "refuse" and not cap.limit.unlimited:
             standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
         looked.append(Looked(adoption, cap, key, effect.span, standing, changes, counter, gain))
-    if any(key.cap in lens.shares_of for lens in position.lenses.values() for key in merged if key.book == lens.seq):
+    shrunk = list(_shrunk(merged, position))
+    if shrunk:
         seen = {each.key for each in looked}
-        shrunk = [each for each in _shrunk(merged, position) if each.key not in seen]
+        shrunk = [each for each in shrunk if each.key not in seen]
     return looked, shrunk
 
 
 def _shrunk(merged: Mapping[Key, tuple[Effect, Mapping[date, Amount]]], position: Position) -> Iterator[Looked]:
     """Yield each share that a movement brings over its limit by lowering its base, without raising the share itself."""
-    asked = {key: changes for key, (_, changes) in merged.items()}
     seen: set[Key] = set()
     for key, (_, changes) in merged.items():
         lens = position.lenses[key.book]
         if key.cap not in lens.shares_of or not shrinks(changes):
             continue
+        asked = {each: of for each, (_, of) in merged.items()}
         first = min(changes)
         for other, cap in shares_of(key, lens, position):
             whole = tested(other, cap, first, position, asked)
