@@ -25,6 +25,7 @@ COMMANDS = {
     "history": "ledger.cli.history:history",
     "backtest": "ledger.cli.backtest:backtest",
     "revalue": "ledger.cli.revalue:revalue",
+    "exposure": "ledger.cli.exposure:exposure",
     "reconcile": "ledger.cli.reconcile:reconcile",
     "discrepancies": "ledger.cli.settling:discrepancies",
     "settle": "ledger.cli.settling:settle",
