@@ -220,8 +220,9 @@ def test_a_chip_is_in_the_class_that_names_it_or_else_in_that_of_its_parameters(
 def test_the_rules_stand_in_the_order_of_the_law():
     assert [rule.name for rule in DIFFUSION.rules] == [
         "not-covered", "home", "not-data-center-to-denied", "not-data-center-elsewhere", "denied-parties",
-        "b-outside-scope", "b-license", "AIA", "ACM", "LPP-barred", "LPP-not-5A002", "LPP", "UVEU", "NVEU",
-        "license-allied", "license-other", "weights-AIA", "weights-outside-allied",
+        "b-outside-scope", "b-license", "AIA", "ACM", "LPP-barred", "LPP-not-5A002",
+        "LPP-booked-to-neither", "LPP-election", "LPP", "UVEU", "NVEU", "license-allied", "license-other",
+        "weights-AIA", "weights-outside-allied",
     ]  # fmt: skip
     assert [rule.name for rule in LICENSING.rules] == [
         "home", "letter", "letter-no-license", "not-covered", "not-data-center-to-denied", "not-data-center-elsewhere",

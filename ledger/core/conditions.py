@@ -96,6 +96,8 @@ def _test(test: Test, profile: Profile, book: Rulebook, day: date) -> Truth:
     allowed = _codes(test, book, day)
     if test.dimension.endswith("_headquarters"):
         truth = _headquarters(test.dimension, profile, book, allowed)
+    elif test.dimension == "booked_to_is":
+        truth = _any(_is_booked_to(profile, word) for word in sorted(allowed))
     else:
         truth = _member(_values(test.dimension, profile, book, day), allowed)
     if test.op == "not_in":
@@ -144,6 +146,12 @@ def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: fro
     return _all(truths) if dimension == "all_headquarters" else _any(truths)
 
 
+def _is_booked_to(profile: Profile, word: str) -> Truth:
+    """Return whether a movement is booked to its owner's (`owner_parent`) or operator's ultimate parent."""
+    parent = _seat(profile, word.removesuffix("_parent")).parent
+    return None if UNKNOWN in (profile.booked_to.party, parent) else profile.booked_to.party == parent
+
+
 def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tuple[str | None, ...]:
     """Return what the profile says in a dimension; a None among them is unknown."""
     match dimension:
@@ -159,6 +167,8 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
             return (None if profile.data_center is None else "yes" if profile.data_center else "no",)
         case "exported_from":
             return (book.place(profile.exported_from) if profile.exported_from else None,)
+        case "booked_to_is":
+            return profile.booked_to.party, profile.owner.parent, profile.operator.parent
         case "operator_holds":
             return profile.operator.holds
         case "owner_holds":

@@ -144,5 +144,12 @@ def _in_words(dimension: str, profile: Profile) -> str:
         "dram_bandwidth": f"the memory bandwidth of {profile.base_chip}",
         "exported_from": "which country it is exported from",
         "end_use": "its end use",
+        "booked_to_is": f"the ultimate parent of {' or of '.join(_booking(profile))}",
         "ultimate_parent": f"the ultimate parent of {profile.recipient.party}",
     }.get(dimension, f"its {dimension.replace('_', ' ')}")
+
+
+def _booking(profile: Profile) -> list[str]:
+    """Return the owner and the operator, those of them whose ultimate parent is not known."""
+    unknown = [seat.party for seat in (profile.owner, profile.operator) if seat.parent == UNKNOWN]
+    return list(dict.fromkeys(unknown)) or [profile.owner.party]

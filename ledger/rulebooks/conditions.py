@@ -15,6 +15,7 @@ from ledger.rulebooks.geography import country
 from ledger.rulebooks.words import day_of, figure, near
 
 VALIDATED_END_USERS = ("UVEU", "NVEU")
+BOOKED_TO = ("owner_parent", "operator_parent")
 
 _COMPARISON = re.compile(r"(<=|>=|==|<|>) *(\S+)").fullmatch
 _POWER = re.compile(r"([0-9]+)e([0-9]{1,2})").fullmatch
@@ -138,6 +139,7 @@ _VALUES: Mapping[str, Callable[[Draft, Piece], str]] = {
     "owner": _free,
     "operator": _free,
     "booked_to": _free,
+    "booked_to_is": _word(*BOOKED_TO),
     "ultimate_parent": _free,
     "authorization": _word(*AUTHORIZATION_KINDS),
     "control": _control,

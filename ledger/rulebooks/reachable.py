@@ -16,7 +16,7 @@ from ledger.rulebooks.wording import condition
 
 _PLACE = ("destination", "destination_tier")
 _CHIP = ("chip", "control", "data_center", "tpp", "dram_bandwidth", "us_available_on")
-_SEVERAL = ("evidence", "operator_holds", "owner_holds")  # one movement may have several of them
+_SEVERAL = ("evidence", "operator_holds", "owner_holds", "booked_to_is")  # one movement may have several of them
 _KNOWN = {"authorization": AUTHORIZATION_KINDS, "activity": ACTIVITIES}
 _MOST = 2_000  # alternatives; more are not looked at
 
