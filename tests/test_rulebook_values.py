@@ -92,7 +92,9 @@ def test_a_code_that_the_book_does_not_hold_has_no_tier():
 
 def test_days_of_change_are_those_on_which_a_list_or_a_rule_changes():
     assert DIFFUSION.boundaries == (date(2025, 11, 7),)
-    assert LICENSING.boundaries == (date(2025, 11, 7), date(2026, 1, 15))
+    assert LICENSING.boundaries == (
+        date(2025, 9, 29), date(2025, 11, 7), date(2025, 11, 10), date(2026, 1, 15), date(2026, 11, 10),
+    )  # fmt: skip
 
 
 # Caps
@@ -225,8 +227,9 @@ def test_the_rules_stand_in_the_order_of_the_law():
         "weights-AIA", "weights-outside-allied",
     ]  # fmt: skip
     assert [rule.name for rule in LICENSING.rules] == [
-        "home", "letter", "letter-no-license", "not-covered", "not-data-center-to-denied", "not-data-center-elsewhere",
-        "h200-case-by-case", "headquarters-clause", "license-scope", "license-scope-none", "elsewhere",
+        "home", "affiliates", "affiliates-after-suspension", "letter", "letter-no-license", "not-covered",
+        "not-data-center-to-denied", "not-data-center-elsewhere", "h200-case-by-case", "headquarters-clause",
+        "license-scope", "license-scope-none", "elsewhere",
     ]  # fmt: skip
 
 

@@ -546,7 +546,7 @@ def test_show_fits_80_columns_and_says_what_a_lawyer_asks(name):
         assert part.name in lines
     chosen = [line for line in lines if line.startswith("  * chosen")]
     assert [line.split()[2].rstrip(":") for line in chosen] == [reading.chosen for reading in book.readings.values()]
-    parts = (*book.parameters.values(), *book.caps, *book.readings.values(), *book.territories.values(),
+    parts = (*book.parameters.values(), *book.rules, *book.caps, *book.readings.values(), *book.territories.values(),
              *book.controls.values())  # fmt: skip
     unsure = [part.name for part in parts if part.confidence in ("unconfirmed", "secondary source")]
     assert sum("UNCONFIRMED: " in line or "SECONDARY SOURCE: " in line for line in lines) == len(unsure) > 0

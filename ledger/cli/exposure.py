@@ -50,6 +50,8 @@ def exposure(
         say_lines(fold(f"Nothing moves: every ultimate parent is {compared}, or nothing stands under it.", width))
         return
     say_lines(_parties(found.parties, before, width), [""])
+    if listed := _listed(found.parties):
+        say_lines(["Owned by listed parties:"], *(fold(f"  {line}", width, "    ") for line in listed), [""])
     if not found.counters:
         say_lines(fold("No cap that is kept by ultimate parent or owner group would move.", width))
         return
@@ -71,6 +73,17 @@ def _parties(parties: Sequence[Exposed], before: str, width: int | None) -> list
         for each in parties for place in each.places
     ]  # fmt: skip
     return table(columns, rows, width)
+
+
+def _listed(parties: Sequence[Exposed]) -> list[str]:
+    """Return how far listed parties own each party that they own otherwise than before, and by which shares."""
+    lines = []
+    for each in parties:
+        if each.listed_before != each.listed_now:
+            shares = ", ".join(f"{owner} {percentage}% of {owned}" for owner, percentage, owned in each.listed_by)
+            was, now = figure(each.listed_before), figure(each.listed_now)
+            lines.append(f"{each.party}: {was}% -> {now}%" + (f" by {shares}" if shares else ""))
+    return list(dict.fromkeys(lines))
 
 
 def _chain(chain: Chain) -> str:

@@ -58,6 +58,11 @@ class Conditions:
         return known
 
 
+def asks_for(condition: Condition, dimension: str) -> bool:
+    """Return whether a condition asks for a dimension."""
+    return any(test.dimension == dimension for test in _tests(condition))
+
+
 def unknown_in(condition: Condition, profile: Profile, book: Rulebook, day: date) -> list[str]:
     """Return the dimensions on which a condition that is unknown turns, in its order."""
     if isinstance(condition, Test):
@@ -90,6 +95,8 @@ def subject_value(dimension: str, profile: Profile, book: Rulebook, day: date) -
 
 
 def _test(test: Test, profile: Profile, book: Rulebook, day: date) -> Truth:
+    if test.dimension == "any_owned":
+        return _any(_is_owned(seat, test.values[0]) for seat in (profile.recipient, profile.owner, profile.operator))
     if test.op in _COMPARE:
         known = _number(test.dimension, profile)
         return None if known is None else _COMPARE[test.op](known, test.values[0])
@@ -125,6 +132,9 @@ def _looked_at(dimension: str, profile: Profile, book: Rulebook, day: date) -> o
     """Return all that a test of one dimension looks at."""
     if dimension.endswith("_headquarters"):
         return _seats_of(dimension, profile)
+    if dimension == "any_owned":
+        seats = (profile.recipient, profile.owner, profile.operator)
+        return tuple([(seat.listed_share, seat.listed_parent) for seat in seats])
     if dimension in _NUMBERS:
         return _number(dimension, profile)
     return _values(dimension, profile, book, day)
@@ -144,6 +154,13 @@ def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: fro
     codes = _seats_of(dimension, profile)
     truths = [_member((None if code == UNKNOWN else book.place(code),), allowed) for code in codes]
     return _all(truths) if dimension == "all_headquarters" else _any(truths)
+
+
+def _is_owned(seat: Seat, least: AnyType) -> Truth:
+    """Return whether listed parties own so much of a party; unknown where only its parent's share is missing."""
+    if seat.listed_share >= least:
+        return True
+    return None if seat.listed_parent >= least else False
 
 
 def _is_booked_to(profile: Profile, word: str) -> Truth:

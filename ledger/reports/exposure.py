@@ -1,7 +1,8 @@
 """Whose exposure moves: parties whose ultimate parent is not the one that their entries froze, and what stands there.
 
 A later owner changes no entry. Here it is applied to a copy: the chips stay, the ultimate parents of recipient, owner
-and operator are those of a day. It only reads.
+and operator are those of a day. A party that listed parties own more or less of than was frozen moves too. It only
+reads.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ledger.core.compute import plain
 from ledger.core.errors import NotFound
 from ledger.core.facts import UNKNOWN
 from ledger.core.knowledge import Knowledge
+from ledger.core.listing import Shares
 from ledger.core.profile import Profile, Seat
 from ledger.positions import learn
 from ledger.reports.reader import View, record_at
@@ -67,13 +69,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """One party in one role, with its chain before and now, and what stands where under it."""
+    """One party in one role, with its chain before and now, and what stands where under it.
+
+    listed_before, listed_now: how far listed parties own it, 0 to 100; the latter rests on the shares `listed_by`.
+    """
 
     party: str
     role: str
     before: Chain
     now: Chain
-    places: tuple[Place, ...]
+    listed_before: Decimal
+    listed_now: Decimal
+    listed_by: Shares
+    places: tuple[Place, ...] = ()
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -84,6 +92,12 @@ class Exposed:
             "path_before": list(self.before),
             "parent_now": parent_of(self.now),
             "path_now": list(self.now),
+            "listed_share_before": plain(self.listed_before),
+            "listed_share_now": plain(self.listed_now),
+            "listed_by": [
+                {"owner": owner, "percentage": percentage, "owned": owned}
+                for owner, percentage, owned in self.listed_by
+            ],
             "places": [place.body() for place in self.places],
         }
 
@@ -116,7 +130,7 @@ def parent_of(chain: Chain) -> str:
 
 
 def exposure(view: View, *, party: str = "", since: int | datetime | None = None) -> Exposure:
-    """Return whose ultimate parent on the view's day is another than the one that entries froze.
+    """Return whose ultimate parent, or share of listed owners, on the view's day is another than entries froze.
 
     Args:
         party: only this party, or those that it was or is the ultimate parent of.
@@ -178,7 +192,8 @@ def _as_known(knowledge: Knowledge, day: date, otherwise: Reseat = _as_frozen) -
         if found is None:
             return otherwise(seat)
         return replace(
-            seat, parent=found.parent, parent_headquarters=found.parent_headquarters, path=found.path
+            seat, parent=found.parent, parent_headquarters=found.parent_headquarters, path=found.path,
+            listed_share=found.listed_share, listed_by=found.listed_by, listed_parent=found.listed_parent,
         )  # fmt: skip
 
     return reseat
@@ -193,9 +208,10 @@ class _Asked:
     party: str
 
     def moves(self, seat: Seat) -> bool:
-        """Return whether a seat's ultimate parent is another now, and the seat is asked about."""
-        before, now = self.before(seat).parent, self.now(seat).parent
-        return before != now and self.party in ("", seat.party, before, now)
+        """Return whether a seat's ultimate parent, or the share of listed owners, is another now, and it is asked."""
+        before, now = self.before(seat), self.now(seat)
+        moves = (before.parent, before.listed_share) != (now.parent, now.listed_share)
+        return moves and self.party in ("", seat.party, before.parent, now.parent)
 
     def touches(self, profile: Profile) -> bool:
         """Return whether it is so of any seat whose parent a rulebook looks at."""
@@ -214,7 +230,7 @@ def _with(profile: Profile, reseat: Reseat) -> Profile:
 
 def _parties(view: View, moved: Mapping[int, Profile], asked: _Asked) -> tuple[Exposed, ...]:
     """Return what stands under each moved party, role and pair of chains, on the view's day."""
-    found: dict[tuple[str, str, Chain, Chain], dict[str, Place]] = {}
+    found: dict[Exposed, dict[str, Place]] = {}
     rows = view.conn.execute(SQL["stage_totals"], {"known": view.known, "day": view.on})
     for number, stage, _, last_day, unstated, chips, tpp in rows:
         if number not in moved or (stage == "open" and last_day is not None and view.on > last_day):
@@ -225,15 +241,19 @@ def _parties(view: View, moved: Mapping[int, Profile], asked: _Asked) -> tuple[E
             seat: Seat = getattr(profile, role)
             if not asked.moves(seat):
                 continue
-            key = seat.party, role, chain_of(asked.before(seat)), chain_of(asked.now(seat))
-            place = found.setdefault(key, {}).setdefault(destination, Place(destination))
+            before, now = asked.before(seat), asked.now(seat)
+            exposed = Exposed(
+                seat.party, role, chain_of(before), chain_of(now), before.listed_share, now.listed_share, now.listed_by,
+            )  # fmt: skip
+            place = found.setdefault(exposed, {}).setdefault(destination, Place(destination))
             for name, sign in _COUNTED.get(stage, ()):
                 place.add(name, sign * tpp, None if unstated else sign * chips)
-    return tuple(
-        Exposed(*key, tuple(places[name] for name in sorted(places) if places[name].is_used))
-        for key, places in sorted(found.items())
-        if any(place.is_used for place in places.values())
-    )
+    used = {
+        exposed: tuple(places[name] for name in sorted(places) if places[name].is_used)
+        for exposed, places in found.items()
+    }
+    order = sorted(used, key=lambda each: (each.party, each.role, each.before, each.now, each.listed_before))
+    return tuple(replace(exposed, places=used[exposed]) for exposed in order if used[exposed])
 
 
 _COUNTED: dict[str, tuple[tuple[str, int], ...]] = {

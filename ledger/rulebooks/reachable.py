@@ -31,7 +31,12 @@ def why_nobody(book: Rulebook, cap: Cap) -> str:
     unmet = {_unmet(book, cap, term, ALWAYS) for term in own}
     if "" not in unmet:
         return f"{cap.name} is for nobody: {_in_words(unmet)} {condition(cap.where)}."
-    doors = [(term, rule.span) for rule in book.rules if rule.answer != "deny" for term in _terms(rule.where)]
+    doors = [
+        (term, rule.span)
+        for rule in book.rules
+        if rule.answer not in ("deny", "undetermined")
+        for term in _terms(rule.where)
+    ]
     if len(own) * len(doors) > _MOST:
         return ""
     if any(not _unmet(book, cap, (*mine, *theirs), span) for mine in own for theirs, span in doors):

@@ -111,6 +111,9 @@ def in_words(value: Any) -> str:
 
 def _test(test: Test) -> str:
     dimension = test.dimension.replace("_", " ").removesuffix(" is")
+    if test.dimension == "any_owned":
+        least, role = test.values
+        return f"any party {role}, or owned at least {plain(Decimal(str(least)))}% by {role} parties"
     if test.op not in ("in", "not_in"):
         bound = test.values[0]
         return f"{dimension} {test.op} {plain(bound) if isinstance(bound, Decimal) else bound}"
@@ -169,6 +172,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "evidence": list(rule.evidence),
         "party": party,
         "review": rule.review,
+        "turns_on": rule.turns_on,
     }
     return _sourced(body | {key: value for key, value in stated.items() if value}, rule)
 
