@@ -16,7 +16,7 @@ from ledger.core.rulebook import Any as AnyOf
 
 Truth = bool | None  # None is unknown
 Value = str | Decimal | date | bool | None
-_NUMBERS = frozenset({"tpp", "dram_bandwidth", "us_available_on"})
+_NUMBERS = frozenset({"tpp", "dram_bandwidth", "us_available_on", "training_operations"})
 
 _COMPARE: Mapping[str, Callable[[AnyType, AnyType], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
@@ -194,8 +194,6 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
             return profile.evidence
         case "eccn" | "activity" | "end_use":
             return (str(getattr(profile, dimension)) or None,)
-        case "training_operations":
-            return (None,)
     value = subject_value(dimension, profile, book, day)
     return (None if value == UNKNOWN else value,)
 
@@ -208,6 +206,8 @@ def _number(dimension: str, profile: Profile) -> Value:
             return profile.dram_bandwidth
         case "us_available_on":
             return profile.released
+        case "training_operations":
+            return profile.training_operations
     return None
 
 

@@ -91,7 +91,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
-        case.looked = _look(effects, position)
+        case.looked = look(effects, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
     flagged = [
         of_cap(looked, case)
@@ -100,25 +100,25 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     ]
     refusal = None
     if found and not case.observed:
-        refusal = min(found, key=_precedence)
+        refusal = min(found, key=precedence)
     elif found:
         refusal = next((each for each in found if each.code in ALWAYS_REFUSES), None)
     breaches = [] if refusal else _breaches(case, [*found, *flagged])
     return Judged(
         movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
-        _in_force(movement, position),
+        in_force(movement, position),
     )  # fmt: skip
 
 
 def judge_entries(movement: Movement, entries: list[Entry], position: Position) -> Judged:
     """Return the judgment of entries that follow from a change of an authorization: only caps may refuse them."""
     effects = position.effects(entries)
-    looked = _look(effects, position)
+    looked = look(effects, position)
     case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
     found = list(caps_are_exceeded(case))
     return Judged(
-        movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [],
-        rulebook=_in_force(movement, position),
+        movement, min(found, key=precedence, default=None), [], entries, [], effects, looked, [],
+        rulebook=in_force(movement, position),
     )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) ->
     return [(line, rules.answer(line.profile, movement.effective_on)) for line in lines]
 
 
-def _look(effects: list[Effect], position: Position) -> list[Looked]:
+def look(effects: list[Effect], position: Position) -> list[Looked]:
     """Look at every cap whose counter the movement changes, in rulebook order, where its book is in force."""
     looked = []
     for key, (effect, changes) in merge(effects).items():
@@ -199,7 +199,8 @@ def _look(effects: list[Effect], position: Position) -> list[Looked]:
     return looked
 
 
-def _in_force(movement: Movement, position: Position) -> int:
+def in_force(movement: Movement, position: Position) -> int:
+    """Return the adoption in force on a movement's day, 0 where none is."""
     adoption = position.book_on(movement.effective_on)
     return adoption.seq if adoption else 0
 
@@ -221,7 +222,8 @@ def _breaches(case: Case, found: list[Refusal]) -> list[Refusal]:
     return list(reversed(once.values()))
 
 
-def _precedence(refusal: Refusal) -> int:
+def precedence(refusal: Refusal) -> int:
+    """Return the place of a refusal in the order in which reasons are answered."""
     return PRECEDENCE.index(refusal.code)
 
 

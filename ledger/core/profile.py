@@ -90,6 +90,7 @@ class Profile:
     data_center: bool | None = None
     dram_bandwidth: Decimal | None = None
     released: date | None = None
+    training_operations: Decimal | None = None
     content: bytes = field(default=b"", repr=False)
     sha256: bytes = field(default=b"", repr=False)
 
@@ -125,6 +126,7 @@ class Profile:
             "recipient": self.recipient.party,
             "released": self.released.isoformat() if self.released else "",
             "tpp_per_chip": _text(self.tpp_per_chip),
+            "training_operations": _text(self.training_operations),
         }
         body = {name: value for name, value in body.items() if value not in ("", [])}
         if self.data_center is not None:
@@ -173,6 +175,7 @@ def from_body(body: Mapping[str, Any], content: bytes = b"") -> Profile:
         data_center=body.get("data_center"),
         dram_bandwidth=Decimal(body["dram_bandwidth"]) if "dram_bandwidth" in body else None,
         released=date.fromisoformat(body["released"]) if "released" in body else None,
+        training_operations=Decimal(body["training_operations"]) if "training_operations" in body else None,
         content=content,
         **text,
     )

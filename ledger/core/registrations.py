@@ -5,6 +5,7 @@ Each reader takes plain text and returns the fact and its body: what was asked, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from datetime import date
@@ -13,12 +14,13 @@ from typing import Any
 
 from ledger.core.compute import chip_from_row, number, plain
 from ledger.core.errors import Malformed
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
+from ledger.core.facts import MODELS, UNKNOWN, Authorization, Chip, Ownership, Party
 from ledger.core.movements import CONFIDENCES, UNITS
 from ledger.core.movements.fields import (
     country,
     day,
     equivalents,
+    evidence,
     free_text,
     identifier,
     stated_text,
@@ -27,11 +29,14 @@ from ledger.core.movements.fields import (
 )
 
 ISSUED_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA")
+WEIGHTS_ECCNS = ("4E091",)
+WEIGHTS_FIELDS = ("eccn", "training_operations", "evidence")  # stated of models, and of nothing else
 CHANGES = ("issued", "amended", "suspended", "reinstated", "revoked", "surrendered")
 RESERVED = frozenset({"operator", "reconciliation", "ledger", "self", UNKNOWN})  # no party may be called so
 STATE_AFTER = {"suspended": "suspended", "revoked": "revoked", "surrendered": "surrendered"}
 
 Reader = Callable[[str, Any], Any]
+_POWER = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,10})?)e([0-9]{1,2})", re.ASCII).fullmatch
 
 
 def _ids(field: str, text: str) -> tuple[str, ...]:
@@ -71,6 +76,17 @@ OWNERSHIP_FIELDS: Mapping[str, Reader] = {
     "source": free_text,
     "note": free_text,
 }
+
+
+def _operations(field: str, text: str) -> Decimal:
+    """Return a number of training operations: `1e26`, `3.8e25`, or all of its digits."""
+    power = _POWER(text)
+    operations = number(power[1], field).scaleb(int(power[2])) if power else number(text, field)
+    if operations <= 0:
+        raise Malformed(field, f"{field} is {text}; it must be above zero.", "Write it as 1e26, or in digits.")
+    return operations
+
+
 AUTHORIZATION_FIELDS: Mapping[str, Reader] = {
     "authorization_id": identifier,
     "change": word(*CHANGES),
@@ -82,7 +98,10 @@ AUTHORIZATION_FIELDS: Mapping[str, Reader] = {
     "first_day": day,
     "last_day": day,
     "quantity": equivalents,
-    "unit": word(*UNITS),
+    "unit": word(*UNITS, MODELS),
+    "eccn": word(*WEIGHTS_ECCNS),
+    "training_operations": _operations,
+    "evidence": evidence,
     "conditions": free_text,
     "overrides": identifier,
     "parent_deal": identifier,
@@ -145,7 +164,8 @@ def ownership(raw: Mapping[str, Any]) -> tuple[Ownership, dict[str, Any]]:
 def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:
     """Return a chip's rating, computed from its dense rates; what is stated and differs is malformed."""
     body = {name: str(text) for name, text in raw.items() if text not in (None, "")}
-    identifier("chip_id", body.get("chip_id", ""))
+    if identifier("chip_id", body.get("chip_id", "")) == MODELS:
+        raise Malformed("chip_id", f"chip_id is '{MODELS}', a word with a meaning of its own.", "Use another id.")
     for field, text in body.items():
         free_text(field, text)
     return chip_from_row(raw), body
@@ -177,9 +197,36 @@ def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple
         terms = replace(before or Authorization(name, "", "", ""), **values)
         state = STATE_AFTER.get(change, "active" if change == "reinstated" else terms.state)
         terms = replace(terms, state=state, state_from=effective_on)
+    if change == "issued" or before:
+        _check_weights(terms, change, before, values)
     if terms.first_day and terms.last_day and terms.last_day < terms.first_day:
         raise Malformed("last_day", f"last_day {terms.last_day} is before first_day {terms.first_day}.", "Swap them.")
     return terms, change, body
+
+
+def _check_weights(terms: Authorization, change: str, before: Authorization | None, values: Mapping[str, Any]) -> None:
+    """Models are whole, and say what they are from their first day on; chips have nothing of it."""
+    if terms.unit != MODELS and (stated := [field for field in WEIGHTS_FIELDS if field in values]):
+        raise Malformed(stated[0], f"{stated[0]} is stated of models only.", f"Write {MODELS} as the unit.")
+    if before and change != "issued":
+        fixed = [field for field in ("eccn", "training_operations") if getattr(terms, field) != getattr(before, field)]
+        if (terms.unit == MODELS) != (before.unit == MODELS):
+            fixed.insert(0, "unit")
+        if fixed:
+            raise Malformed(fixed[0], f"{fixed[0]} cannot be amended.", "Issue another authorization.")
+    if terms.unit != MODELS:
+        return
+    if terms.chips:
+        raise Malformed("chips", "chips are named; an authorization for models has none.", "Leave chips blank.")
+    for field in ("quantity", "eccn", "training_operations"):
+        if not getattr(terms, field):
+            raise Malformed(field, f"{field} is missing.", "An authorization for models must state it.")
+    if Decimal(terms.quantity) % 1:
+        raise Malformed("quantity", f"quantity is {terms.quantity} models.", "Name a whole number of models.")
+    if not (terms.state_from or terms.first_day):
+        raise Malformed(
+            "effective_on", "effective_on is missing.", "Say from which day an authorization for models counts."
+        )
 
 
 def to_body(fact: Party | Ownership | Chip | Authorization) -> dict[str, Any]:
@@ -202,7 +249,9 @@ def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership
     for name in ("roles", "chips"):
         if name in values:
             values[name] = tuple(values[name])
-    for name in ("tpp", "tpp_per_ic", "die_area_mm2", "dram_bandwidth_gb_s", "percentage"):
+    if "evidence" in values:
+        values["evidence"] = tuple((kind, reference) for kind, reference in values["evidence"])
+    for name in ("tpp", "tpp_per_ic", "die_area_mm2", "dram_bandwidth_gb_s", "percentage", "training_operations"):
         if name in values:
             values[name] = Decimal(values[name])
     if "rates" in values:
