@@ -190,7 +190,7 @@ def test_the_exposure_command_shows_parties_places_and_caps(ledger: Ledger, say:
     said = say("exposure --on 2025-07-01")
     assert said.exit_code == 0, said.output
     lines = [" ".join(line.split()) for line in said.stdout.splitlines()]
-    assert "gulf recipient holding middle < shanghai AE 49,920 29,952 19,968 10 6 4" in lines
+    assert "gulf recipient holding middle < shanghai AE 49,920 29,952 19,968 10 6 4 0" in lines
     assert "group ultimate_parent=holding always 150,000 TPP 49,920 - -49,920 open -> not counted" in lines
     assert "Nothing moves" in say("exposure --on 2025-06-30").stdout
     assert "--since" in say("exposure --since never").output

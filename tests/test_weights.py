@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from ledger.backtest import backtest
+from ledger.cli import app
 from ledger.core.errors import Malformed
 from ledger.core.facts import Authorization
 from ledger.core.registrations import authorization, from_body, to_body
 from ledger.posting import Request
 from ledger.reconcile import rebuild
 from ledger.reports import Reader, history, standings, usage
+from ledger.reports.exposure import exposure
 from tests.world import AT, DIFFUSION, H100, Ledger, adopt, book, cap, change, closed, license_, move, party
 
 FRONTIER = 'where: {control: [weights], training_operations: ">= 1e26"}'
@@ -357,3 +363,57 @@ def test_terms_of_models_read_back_as_they_were() -> None:
     assert again == terms
     assert isinstance(again, Authorization)
     assert again.training_operations == Decimal(38) * 10**24
+
+
+def test_models_move_with_the_ultimate_parent_of_who_has_them(conn: Any) -> None:
+    owners = LIMITED.replace("by: [destination]", "by: [ultimate_parent]")
+    ledger = Ledger(conn).begin(
+        party("lab"), party("gulf", "AE"), party("buyer", "AE"), adopt(weights_book(owners)),
+        models("M1", 2), models("M2", 1, last_day="2025-06-30"), party("gulf", "AE", "buyer", **{"from": "2025-07-01"}),
+    )  # fmt: skip
+    with Reader(ledger.conn).view(on=date(2025, 7, 1)) as view:
+        found = exposure(view)
+    assert {(each.party, each.now, each.places[0].models) for each in found.parties} == {("gulf", ("gulf", "buyer"), 2)}
+    assert [(each.either.subject, each.change) for each in found.counters] == [
+        ("ultimate_parent=buyer", 2), ("ultimate_parent=gulf", -2),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def say(dsn: str, tmp_path: Any) -> Callable[..., Result]:
+    def run(line: str) -> Result:
+        env = {"CAPLEDGER_DATABASE_URL": dsn, "CAPLEDGER_DATA_DIR": str(tmp_path), "COLUMNS": None}
+        return CliRunner().invoke(app, shlex.split(line), env=env)
+
+    return run
+
+
+ASKED = "remaining --destination AE --recipient gulf --training-operations 1e26 --on 2025-06-02"
+
+
+def test_what_remains_is_told_in_models(ledger: Ledger, say: Callable[..., Result]) -> None:
+    ledger.must(models("M1", 2))
+    said = say(f"{ASKED} --authorization AIA")
+    assert said.exit_code == 0, said.output
+    assert said.stdout.startswith("1 model fit the caps; models of destination=AE binds.")
+    found = json.loads(say(f"{ASKED} --authorization AIA --json").stdout)
+    assert (found["remaining_models"], found["remaining_chips"], found["binding_cap"]) == (1, None, "models")
+    assert (found["caps"][0]["unit"], found["caps"][0]["limit"], found["rules"]) == ("models", "3", ["open"])
+    assert json.loads(say(f"{ASKED} --json").stdout)["binding_cap"] == "not_permitted"
+    less = json.loads(say(ASKED.replace("1e26", "9e25") + " --authorization AIA --json").stdout)
+    assert (less["remaining_models"], less["binding_cap"]) == (None, "unlimited")
+    ledger.must(models("M2", 1))
+    assert say(f"{ASKED} --authorization AIA").stdout.startswith("0 models fit the caps")
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    ("--chip nvidia-h200-sxm-141", "--chip is not asked of model weights"),
+    ("--recipient nobody", "nobody"),
+    ("--training-operations some", "training_operations"),
+])  # fmt: skip
+def test_what_cannot_be_asked_of_models_is_told(
+    ledger: Ledger, say: Callable[..., Result], more: str, says: str
+) -> None:
+    said = say(f"{ASKED} {more}")
+    assert said.exit_code == 2
+    assert says in said.output

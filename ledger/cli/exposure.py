@@ -64,11 +64,13 @@ def _parties(parties: Sequence[Exposed], before: str, width: int | None) -> list
         Column("in"), Column("licensed TPP", right=True), Column("open TPP", right=True),
         Column("held TPP", right=True), Column("licensed chips", right=True, optional=True),
         Column("open chips", right=True, optional=True), Column("held chips", right=True, optional=True),
+        Column("models", right=True, optional=True),
     ]  # fmt: skip
     rows = [
         [
             each.party, each.role, _chain(each.before), _chain(each.now), place.destination,
             *(figure(amount) for amount in place.tpp.values()), *(f"{count:,}" for count in place.chips.values()),
+            f"{place.models:,}",
         ]
         for each in parties for place in each.places
     ]  # fmt: skip

@@ -183,7 +183,11 @@ class Knowledge:
 
     def _listed_parent(self, path: tuple[str, ...], listed: Reach, day: date) -> Decimal:
         """Return how far listed parties own an ultimate parent that is stated without its share, where that is more."""
-        if len(path) < 2 or any(share.owner == path[-1] for share in self.owners(path[-2], day)):
+        if (
+            not self._any_listed
+            or len(path) < 2
+            or any(share.owner == path[-1] for share in self.owners(path[-2], day))
+        ):
             return NONE
         above = self.listed(path[-1], day).share
         return above if above > listed.share else NONE

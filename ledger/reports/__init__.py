@@ -3,7 +3,7 @@
 from ledger.reports.discrepancies import Discrepancy, discrepancies
 from ledger.reports.history import Happening, history
 from ledger.reports.reader import Reader, View
-from ledger.reports.remaining import CapLeft, Remaining, explain, remaining
+from ledger.reports.remaining import CapLeft, Remaining, explain, remaining, remaining_models
 from ledger.reports.standings import CapStanding, standings
 from ledger.reports.usage import DIMENSIONS, Usage, usage
 
@@ -21,6 +21,7 @@ __all__ = [
     "explain",
     "history",
     "remaining",
+    "remaining_models",
     "standings",
     "usage",
 ]

@@ -36,18 +36,20 @@ Reseat = Callable[[Seat], Seat]  # a seat with the ultimate parent that it had, 
 class Place:
     """What stands in one destination. TPP are exact; chips count what was stated in chips, the rest is unstated.
 
-    What has lapsed by the day is left out of open. held is in transit and installed.
+    What has lapsed by the day is left out of open and of models. held is in transit and installed; models are those
+    that are authorized.
     """
 
     destination: str
     tpp: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(SHOWN, Decimal(0)))
     chips: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SHOWN, 0))
     unstated_tpp: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(SHOWN, Decimal(0)))
+    models: int = 0
 
     @property
     def is_used(self) -> bool:
         """Whether anything stands here."""
-        return any(self.tpp.values()) or any(self.chips.values())
+        return any(self.tpp.values()) or any(self.chips.values()) or bool(self.models)
 
     def add(self, stage: str, tpp: Decimal, chips: int | None) -> None:
         """Add to what stands in a stage; chips is None for equivalents."""
@@ -64,6 +66,7 @@ class Place:
             **{f"{stage}_tpp": plain(self.tpp[stage]) for stage in SHOWN},
             **{f"{stage}_chips": self.chips[stage] for stage in SHOWN},
             **{f"{stage}_unstated_tpp": plain(self.unstated_tpp[stage]) for stage in SHOWN},
+            "models": self.models,
         }
 
 
@@ -233,7 +236,7 @@ def _parties(view: View, moved: Mapping[int, Profile], asked: _Asked) -> tuple[E
     found: dict[Exposed, dict[str, Place]] = {}
     rows = view.conn.execute(SQL["stage_totals"], {"known": view.known, "day": view.on})
     for number, stage, _, last_day, unstated, chips, tpp in rows:
-        if number not in moved or (stage == "open" and last_day is not None and view.on > last_day):
+        if number not in moved or (stage in ("open", "authorized") and last_day is not None and view.on > last_day):
             continue
         profile = moved[number]
         destination = view.adoption.book.place(profile.destination) if view.adoption else profile.destination
@@ -246,6 +249,8 @@ def _parties(view: View, moved: Mapping[int, Profile], asked: _Asked) -> tuple[E
                 seat.party, role, chain_of(before), chain_of(now), before.listed_share, now.listed_share, now.listed_by,
             )  # fmt: skip
             place = found.setdefault(exposed, {}).setdefault(destination, Place(destination))
+            if stage == "authorized":
+                place.models += chips
             for name, sign in _COUNTED.get(stage, ()):
                 place.add(name, sign * tpp, None if unstated else sign * chips)
     used = {
