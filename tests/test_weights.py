@@ -163,6 +163,30 @@ def test_raised_and_lowered_again_the_newest_models_go_first(ledger: Ledger) -> 
     sound(ledger)
 
 
+@pytest.mark.parametrize("job_ran", [False, True])
+def test_what_lapsed_is_authorized_anew_by_a_later_last_day_whether_or_not_the_job_ran(
+    ledger: Ledger, job_ran: bool
+) -> None:
+    ledger.must(models("M1", 2, last_day="2025-06-30"))
+    if job_ran:
+        ledger.writer.release_lapsed(on=date(2025, 7, 10), at=AT)
+    ledger.must(change("M1", "amended", "2025-07-10", status="as it was"))
+    ledger.must(change("M1", "amended", "2025-07-10", quantity="1"))  # it is over: nothing changes
+    assert used(ledger, "2025-07-10") == 0
+    ledger.must(change("M1", "amended", "2025-07-11", quantity="3", last_day="2025-08-31"))
+    days = ("2025-06-30", "2025-07-01", "2025-07-10", "2025-07-11", "2025-08-31", "2025-09-01")
+    assert [used(ledger, day) for day in days] == [2, 0, 0, 3, 3, 0]
+    ledger.writer.release_lapsed(on=date(2025, 7, 12), at=AT)
+    assert [used(ledger, day) for day in days] == [2, 0, 0, 3, 3, 0]
+    sound(ledger)
+
+
+def test_a_last_day_in_the_past_ends_it_on_the_day_of_the_change(ledger: Ledger) -> None:
+    ledger.must(models("M1", 2), change("M1", "amended", "2025-07-10", last_day="2025-07-01", quantity="3"))
+    assert [used(ledger, day) for day in ("2025-07-09", "2025-07-10", "2025-12-31")] == [2, 0, 0]
+    sound(ledger)
+
+
 def test_a_later_last_day_is_asked_of_caps_and_rules_again(ledger: Ledger) -> None:
     ledger.must(models("M1", 2, last_day="2025-08-31"), models("M2", 2, "2025-09-01", last_day="2025-09-30"))
     ledger.refused(change("M1", "amended", "2025-07-01", last_day="2025-09-01"), "cap_exceeded")

@@ -30,6 +30,7 @@ from ledger.core.refusals import (
     caps_are_exceeded,
     of_cap,
 )  # fmt: skip
+from ledger.core.refusals.reasons import names_something_unknown, period_is_closed, rules_do_not_permit
 from ledger.core.resolving import Missing, Resolved, resolve
 from ledger.core.rules import RuleAnswer
 
@@ -91,7 +92,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
-        case.looked = look(effects, position)
+        case.looked = _look(effects, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
     flagged = [
         of_cap(looked, case)
@@ -100,26 +101,49 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     ]
     refusal = None
     if found and not case.observed:
-        refusal = min(found, key=precedence)
+        refusal = min(found, key=_precedence)
     elif found:
         refusal = next((each for each in found if each.code in ALWAYS_REFUSES), None)
     breaches = [] if refusal else _breaches(case, [*found, *flagged])
     return Judged(
         movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
-        in_force(movement, position),
+        _in_force(movement, position),
     )  # fmt: skip
 
 
 def judge_entries(movement: Movement, entries: list[Entry], position: Position) -> Judged:
     """Return the judgment of entries that follow from a change of an authorization: only caps may refuse them."""
     effects = position.effects(entries)
-    looked = look(effects, position)
+    looked = _look(effects, position)
     case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
     found = list(caps_are_exceeded(case))
     return Judged(
-        movement, min(found, key=precedence, default=None), [], entries, [], effects, looked, [],
-        rulebook=in_force(movement, position),
+        movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [],
+        rulebook=_in_force(movement, position),
     )  # fmt: skip
+
+
+def judge_models(
+    movement: Movement, asked: Resolved | list[Missing] | None, entries: list[Entry], opened: list[Lot],
+    position: Position,
+) -> Judged:  # fmt: skip
+    """Return the judgment of what an authorization for models does. Rules are asked only of what is `asked` for."""
+    missing = asked if isinstance(asked, list) else []
+    lines = [asked] if isinstance(asked, Resolved) else []
+    day = movement.effective_on
+    adoption = position.book_on(day)
+    rules = position.rules[adoption.seq] if adoption else None
+    answers = [(line, rules.answer(line.profile, day) if rules else NO_BOOK) for line in lines]
+    effects = position.effects(entries)
+    looked = _look(effects, position)
+    case = Case(movement, False, OPERATOR, position, missing, lines, Plan(), answers, looked)
+    reasons = (names_something_unknown, period_is_closed, rules_do_not_permit, caps_are_exceeded)
+    refusal = min((found for reason in reasons for found in reason(case)), key=_precedence, default=None)
+    flagged = [each for each in looked if each.cap.when_exceeded == "flag" and each.standing.finding == "exceeded"]
+    breaches = [] if refusal else _breaches(case, [of_cap(each, case) for each in flagged])
+    return Judged(
+        movement, refusal, breaches, entries, opened, effects, looked, answers, lines, _in_force(movement, position)
+    )
 
 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
@@ -182,7 +206,7 @@ def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) ->
     return [(line, rules.answer(line.profile, movement.effective_on)) for line in lines]
 
 
-def look(effects: list[Effect], position: Position) -> list[Looked]:
+def _look(effects: list[Effect], position: Position) -> list[Looked]:
     """Look at every cap whose counter the movement changes, in rulebook order, where its book is in force."""
     looked = []
     for key, (effect, changes) in merge(effects).items():
@@ -199,8 +223,7 @@ def look(effects: list[Effect], position: Position) -> list[Looked]:
     return looked
 
 
-def in_force(movement: Movement, position: Position) -> int:
-    """Return the adoption in force on a movement's day, 0 where none is."""
+def _in_force(movement: Movement, position: Position) -> int:
     adoption = position.book_on(movement.effective_on)
     return adoption.seq if adoption else 0
 
@@ -222,8 +245,7 @@ def _breaches(case: Case, found: list[Refusal]) -> list[Refusal]:
     return list(reversed(once.values()))
 
 
-def precedence(refusal: Refusal) -> int:
-    """Return the place of a refusal in the order in which reasons are answered."""
+def _precedence(refusal: Refusal) -> int:
     return PRECEDENCE.index(refusal.code)
 
 

@@ -2,26 +2,20 @@
 
 What an authorization for models does is one lot of the stage `authorized`, whose profile says what the law asks of
 weights: who gets them where, their ECCN, and how many operations trained them. Rules and caps are asked of it as of any
-movement; it lapses with the authorization. Source: 15 CFR 742.6(a)(13).
+movement (`ledger.core.deciding.judge_models`); it lapses with the authorization. Source: 15 CFR 742.6(a)(13).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from ledger.core.deciding import NO_BOOK, Judged, in_force, look, precedence
 from ledger.core.facts import MODELS, Authorization
 from ledger.core.knowledge import Knowledge
 from ledger.core.lens import ZERO, Entry
 from ledger.core.lots import Lot
-from ledger.core.movements import Line, Movement
-from ledger.core.planning import Plan
-from ledger.core.position import Position
+from ledger.core.movements import Line
 from ledger.core.profile import Profile, Seat
-from ledger.core.refusals import OPERATOR, Case, caps_are_exceeded, of_cap
-from ledger.core.refusals.reasons import names_something_unknown, period_is_closed, rules_do_not_permit
 from ledger.core.resolving import NO_SEAT, Missing, Resolved
 
 
@@ -62,30 +56,6 @@ def resolve(terms: Authorization, models: int, day: date, knowledge: Knowledge) 
     )
     line = Line(chip=MODELS, quantity=Decimal(models), destination=terms.destination, recipient=terms.recipient)
     return Resolved(1, line, profile, terms, models, ZERO)
-
-
-def judge_models(
-    movement: Movement, asked: Resolved | list[Missing] | None, entries: Sequence[Entry], opened: Sequence[Lot],
-    position: Position,
-) -> Judged:  # fmt: skip
-    """Return the judgment of what an authorization for models does. Rules are asked only of what is `asked` for."""
-    missing = asked if isinstance(asked, list) else []
-    lines = [asked] if isinstance(asked, Resolved) else []
-    day = movement.effective_on
-    adoption = position.book_on(day)
-    rules = position.rules[adoption.seq] if adoption else None
-    answers = [(line, rules.answer(line.profile, day) if rules else NO_BOOK) for line in lines]
-    effects = position.effects(entries)
-    looked = look(effects, position)
-    case = Case(movement, False, OPERATOR, position, missing, lines, Plan(), answers, looked)
-    reasons = (names_something_unknown, period_is_closed, rules_do_not_permit, caps_are_exceeded)
-    refusal = min((found for reason in reasons for found in reason(case)), key=precedence, default=None)
-    flagged = [each for each in looked if each.cap.when_exceeded == "flag" and each.standing.finding == "exceeded"]
-    breaches = [] if refusal else [of_cap(each, case) for each in flagged]
-    return Judged(
-        movement, refusal, breaches, list(entries), list(opened), effects, looked, answers, lines,
-        in_force(movement, position),
-    )  # fmt: skip
 
 
 def _seat(role: str, name: str, day: date, knowledge: Knowledge, missing: list[Missing]) -> Seat:

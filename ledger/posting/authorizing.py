@@ -14,7 +14,7 @@ from typing import Any
 
 from ledger.core import weights
 from ledger.core.compute import plain
-from ledger.core.deciding import Judged, judge_entries
+from ledger.core.deciding import Judged, judge_entries, judge_models
 from ledger.core.facts import MODELS, Authorization
 from ledger.core.lens import Entry, Stage
 from ledger.core.lots import Lot
@@ -82,7 +82,10 @@ def _of_models(registered: Registered, after: Authorization, position: Position,
     elif registered.record_kind in ENDED:
         entries = [entry for lot in lots for entry in release_of(lot, lot.open, day)]
     elif registered.record_kind == "authorization.amended":
-        more = int(after.quantity) - int(before.quantity)
+        lots = [lot for lot in lots if lot.last_day is None or lot.last_day >= day]  # what lapsed is authorized anew
+        if (after.quantity, after.last_day) != (before.quantity, before.last_day):
+            runs = after.last_day is None or after.last_day >= day
+            more = int(after.quantity) - sum(int(lot.open) for lot in lots) if runs else 0
         fewer = Decimal(-min(more, 0))
         for lot in reversed(lots):
             if taken := min(fewer, lot.open):
@@ -100,7 +103,7 @@ def _of_models(registered: Registered, after: Authorization, position: Position,
         return None
     kind = "authorize" if asked else "release" if any(entry.cause for entry in entries) else "redate"
     movement = Movement(kind, day, day.isoformat(), ())
-    judged = weights.judge_models(movement, asked, entries, opened, position)
+    judged = judge_models(movement, asked, entries, opened, position)
     return Moves(judged, _body(registered, after, movement, entries))
 
 

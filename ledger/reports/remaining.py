@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from ledger.core import counters, weights
-from ledger.core.deciding import Judged, judge
+from ledger.core.deciding import Judged, judge, judge_models
 from ledger.core.errors import NotFound
 from ledger.core.facts import Authorization
 from ledger.core.movements import Line, Movement
@@ -102,7 +102,7 @@ def remaining_models(view: View, terms: Authorization) -> Remaining:
         raise problem
     lot, entry = weights.open_lot(asked, view.on, terms.last_day, view.known + 1)
     movement = Movement("authorize", view.on, view.on.isoformat(), ())
-    return _remaining(view, weights.judge_models(movement, asked, [entry], [lot], view.position))
+    return _remaining(view, judge_models(movement, asked, [entry], [lot], view.position))
 
 
 def _remaining(view: View, judged: Judged) -> Remaining:
