@@ -31,7 +31,9 @@ from ledger.core.rules import RuleAnswer, Rules
 from ledger.core.tested import is_plain, stand, test_days, tested
 from ledger.positions import timeline_of
 
-RULED = frozenset({"reserved", "licensed", "shipped", "installed"})  # what a movement that rules are asked of opens
+RULED = frozenset(
+    {"reserved", "licensed", "shipped", "installed", "authorized"}
+)  # what a movement that rules are asked of opens
 
 
 class Why(NamedTuple):
@@ -174,8 +176,8 @@ class Replaying:
         answer, profiles = self.rules.answer, self._profiles
         received: tuple[int, int] | None = None
         for row in rows:
-            seq, line, stage, cause, lot_seq, profile, lot_day, _, _, _, tpp = row
-            if lot_seq != seq or cause or tpp <= 0:
+            seq, line, stage, cause, lot_seq, profile, lot_day, _, _, chips, tpp = row
+            if lot_seq != seq or cause or (tpp <= 0 and not (stage == "authorized" and (chips or 0) > 0)):
                 continue
             if stage == "received":  # reported without a shipment: it opened a lot, and no rule is asked of it
                 received = seq, line

@@ -140,6 +140,8 @@ def _first_over(counter: Counter, cap: Cap, span: Span, last: date) -> date | No
 def _room(standing: CapStanding) -> tuple[int, Decimal]:
     if standing.left is None:
         return 0, Decimal(0)
+    if standing.unit == "models":
+        return 2, standing.left  # what has no TPP leaves less than nothing that has
     if standing.unit == "TPP" or not standing.used:
         return 1, standing.left
     return 1, standing.left * standing.used_tpp / standing.used

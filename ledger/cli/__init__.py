@@ -30,6 +30,7 @@ COMMANDS = {
     "backtest": "ledger.cli.backtest:backtest",
     "revalue": "ledger.cli.revalue:revalue",
     "duties": "ledger.cli.duties:duties",
+    "exposure": "ledger.cli.exposure:exposure",
     "reconcile": "ledger.cli.reconcile:reconcile",
     "discrepancies": "ledger.cli.settling:discrepancies",
     "settle": "ledger.cli.settling:settle",

@@ -72,7 +72,7 @@ def day_of(text: str, option: str = "--on") -> date:
         ) from None
 
 
-def known_at(text: str) -> int | datetime | None:
+def known_at(text: str, option: str = "--known") -> int | datetime | None:
     """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. None where not said."""
     if not text:
         return None
@@ -85,8 +85,8 @@ def known_at(text: str) -> int | datetime | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Malformed(
-            "known",
-            f'--known "{output.clean(text[:40])}" is neither a record nor a moment.',
+            option.strip("-"),
+            f'{option} "{output.clean(text[:40])}" is neither a record nor a moment.',
             "Write a record's number, 2026-06-30, or 2026-06-30T12:00:00Z.",
         ) from None
 

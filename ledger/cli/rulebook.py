@@ -231,7 +231,7 @@ def _reading(reading: Mapping[str, Any]) -> list[Line]:
 
 
 def _rule(rule: Mapping[str, Any]) -> list[Line]:
-    return _stated(rule, "where", "days", "needs", "evidence", "party", "review")
+    return _stated(rule, "where", "days", "needs", "evidence", "party", "review", "turns_on")
 
 
 def _cap(cap: Mapping[str, Any]) -> list[Line]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from ledger.core.conditions import Conditions, unknown_in
+from ledger.core.conditions import Conditions, asks_for, unknown_in
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Rule, Rulebook
@@ -78,6 +78,15 @@ def _outcome(rule: Rule, profile: Profile, book: Rulebook) -> RuleAnswer:
         return RuleAnswer(
             "permit", (rule.name,), rule.law, f"{named} presumes denial; overridden by name.", review=rule.review
         )
+    rests = _rests_on(profile) if rule.answer != "permit" and asks_for(rule.where, "any_owned") else ""
+    if rule.answer == "undetermined":
+        return RuleAnswer(
+            "undetermined",
+            (rule.name,),
+            rule.law,
+            f"{named} leaves this movement undetermined: {rule.turns_on} is not known.{rests}",
+            "Adopt a rulebook that says it, once it is known; then the same request can succeed.",
+        )
     if rule.answer != "permit":
         verb = "denies" if rule.answer == "deny" else "presumes denial of"
         remedy = (
@@ -85,7 +94,7 @@ def _outcome(rule: Rule, profile: Profile, book: Rulebook) -> RuleAnswer:
             if rule.answer == "presume_deny"
             else "No authorization opens this door while the rule stands."
         )
-        return RuleAnswer("not_permitted", (rule.name,), rule.law, f"{named} {verb} this movement.", remedy)
+        return RuleAnswer("not_permitted", (rule.name,), rule.law, f"{named} {verb} this movement.{rests}", remedy)
     missing = tuple(kind for kind in rule.evidence if kind not in profile.evidence) + _missing_party(
         rule, profile, book
     )
@@ -144,5 +153,29 @@ def _in_words(dimension: str, profile: Profile) -> str:
         "dram_bandwidth": f"the memory bandwidth of {profile.base_chip}",
         "exported_from": "which country it is exported from",
         "end_use": "its end use",
+        "booked_to_is": f"the ultimate parent of {' or of '.join(_booking(profile))}",
+        "any_owned": f"which share of {' or of '.join(_below_listed(profile))} its ultimate parent owns",
         "ultimate_parent": f"the ultimate parent of {profile.recipient.party}",
     }.get(dimension, f"its {dimension.replace('_', ' ')}")
+
+
+def _booking(profile: Profile) -> list[str]:
+    """Return the owner and the operator, those of them whose ultimate parent is not known."""
+    unknown = [seat.party for seat in (profile.owner, profile.operator) if seat.parent == UNKNOWN]
+    return list(dict.fromkeys(unknown)) or [profile.owner.party]
+
+
+def _below_listed(profile: Profile) -> list[str]:
+    """Return the parties whose ultimate parent is listed, or owned by listed parties, by a share that is not stated."""
+    seats = (profile.recipient, profile.owner, profile.operator)
+    return list(dict.fromkeys(seat.party for seat in seats if seat.listed_parent)) or [profile.recipient.party]
+
+
+def _rests_on(profile: Profile) -> str:
+    """Return the sentence that names the shares by which listed parties own a party of a movement."""
+    found: dict[str, None] = {}
+    for seat in (profile.recipient, profile.owner, profile.operator):
+        if seat.listed_share and not seat.listed_by:
+            found[f"{seat.party} is listed itself"] = None
+        found.update(dict.fromkeys(f"{owner} owns {share}% of {owned}" for owner, share, owned in seat.listed_by))
+    return f" As stated, {', '.join(found)}." if found else ""

@@ -6,7 +6,7 @@ from ledger.reports.duties import duties
 from ledger.reports.history import Happening, history
 from ledger.reports.proposals import Decision, Proposal, proposal, proposals, second_person, second_person_body
 from ledger.reports.reader import Reader, View
-from ledger.reports.remaining import CapLeft, Remaining, explain, remaining
+from ledger.reports.remaining import CapLeft, Remaining, explain, remaining, remaining_models
 from ledger.reports.standings import CapStanding, standings
 from ledger.reports.usage import DIMENSIONS, Usage, usage
 
@@ -30,6 +30,7 @@ __all__ = [
     "proposal",
     "proposals",
     "remaining",
+    "remaining_models",
     "second_person",
     "second_person_body",
     "standings",

@@ -83,7 +83,7 @@ class Reader:
         conn = self._conn
         row = conn.execute(SQL["head"]).fetchone()
         size = int(row[0]) if row else 0
-        at = self._record(known, size)
+        at = record_at(conn, known, size)
         if at < self._knowledge.seq:
             knowledge, books = learn(conn, Knowledge(), at), Books()
         else:
@@ -99,18 +99,6 @@ class Reader:
         position = open_position(knowledge, source, books, adoptions)
         return View(conn, on, at, size, position, self._profiles, book)
 
-    def _record(self, known: int | datetime | None, size: int) -> int:
-        if known is None:
-            return size
-        if isinstance(known, datetime):
-            row = self._conn.execute(SQL["position_at"], {"moment": known}).fetchone()
-            return int(row[0] or 0) if row else 0
-        if not 0 <= known <= size:
-            raise NotFound(
-                f"The journal has {size:,} records; {known:,} is not one of them.", "Ask for an earlier one."
-            )
-        return known
-
     def _book(self, named: str, knowledge: Knowledge) -> tuple[Rulebook, Books]:
         adopted = next((each.book for each in reversed(knowledge.adoptions) if each.book.name == named), None)
         book = adopted or rulebooks.load(named)
@@ -118,3 +106,19 @@ class Reader:
         if held is None or held[0].sha256 != book.sha256:
             held = self._asked[named] = book, Books()
         return held
+
+
+def record_at(conn: Connection, known: int | datetime | None, size: int) -> int:
+    """Return the record that a journal number or a moment names, the newest where neither is said.
+
+    Raises:
+        NotFound: the journal has no such record.
+    """
+    if known is None:
+        return size
+    if isinstance(known, datetime):
+        row = conn.execute(SQL["position_at"], {"moment": known}).fetchone()
+        return int(row[0] or 0) if row else 0
+    if not 0 <= known <= size:
+        raise NotFound(f"The journal has {size:,} records; {known:,} is not one of them.", "Ask for an earlier one.")
+    return known

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from ledger.core import counters
-from ledger.core.deciding import Judged, judge
+from ledger.core import counters, weights
+from ledger.core.deciding import Judged, judge, judge_models
 from ledger.core.errors import NotFound
+from ledger.core.facts import Authorization
 from ledger.core.movements import Line, Movement
 from ledger.core.refusals import OPERATOR, Looked
 from ledger.core.rulebook import Span
@@ -83,7 +84,30 @@ def remaining(
         authorization=authorization, **stated,  # type: ignore[arg-type]
     )  # fmt: skip
     movement = Movement(kind, view.on, view.on.isoformat(), (line,), exporter)
-    judged = explain(view, movement)
+    return _remaining(view, explain(view, movement))
+
+
+def remaining_models(view: View, terms: Authorization) -> Remaining:
+    """Return what is left of an authorization for models on such terms; `remaining_chips` is a number of models.
+
+    Raises:
+        NotFound: a party is not known on the day.
+    """
+    asked = weights.resolve(terms, 1, view.on, view.position.knowledge)
+    if isinstance(asked, list):
+        named = asked[0]
+        problem = NotFound(
+            f"{named.field} names party '{named.named}', which is not known on {view.on}.", "Register the party first."
+        )
+        problem.code = named.code
+        raise problem
+    lot, entry = weights.open_lot(asked, view.on, terms.last_day, view.known + 1)
+    movement = Movement("authorize", view.on, view.on.isoformat(), ())
+    return _remaining(view, judge_models(movement, asked, [entry], [lot], view.position))
+
+
+def _remaining(view: View, judged: Judged) -> Remaining:
+    """Return what is left of what a judgment of one chip, or of one model, looked at."""
     per_chip = judged.lines[0].profile.tpp_per_chip
     caps = tuple(_left(view, looked) for looked in judged.looked)
     open_chips, open_tpp = _open(view, judged)
@@ -165,7 +189,7 @@ def _left(view: View, looked: Looked) -> CapLeft:
 def _fits(cap: CapLeft, per_chip: Decimal) -> tuple[int, Decimal]:
     """Return the chips and TPP that still fit under a cap."""
     left = max(cap.remaining or Decimal(0), Decimal(0))
-    if cap.unit == "chips":
+    if cap.unit != "TPP":
         return int(left), left * per_chip
     return int(left // per_chip), left
 

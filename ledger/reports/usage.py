@@ -50,6 +50,8 @@ def usage(view: View, by: str) -> list[Usage]:
     for number, stage, lot_day, last_day, unstated, chips, tpp in view.conn.execute(
         SQL["stage_totals"], {"known": view.known, "day": view.on}
     ):
+        if stage == "authorized":  # models are no chips
+            continue
         if stage in ("reserved", "open") and last_day is not None and view.on > last_day:
             continue
         subject = _subject(view, profiles[number], by, lot_day)

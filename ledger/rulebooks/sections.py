@@ -18,7 +18,7 @@ MEETS = ("3A090.a", "3A090.b", "4E091", "none")
 STATE_KEYS = ("from", "until", *SOURCE_KEYS)
 READING_KEYS = ("law", "options", "chosen", "confidence", "note")
 CONTROL_KEYS = ("meets", "covers", "chips", *SOURCE_KEYS)
-RULE_KEYS = ("name", "if", "from", "until", "where", "answer", "needs", "requires", "review", *SOURCE_KEYS)
+RULE_KEYS = ("name", "if", "from", "until", "where", "answer", "needs", "requires", "review", "turns_on", *SOURCE_KEYS)
 
 
 def read_status(draft: Draft, piece: Piece) -> dict[str, str]:
@@ -109,11 +109,16 @@ def read_rules(draft: Draft, piece: Piece) -> tuple[Rule, ...]:
 
 
 def _rule(draft: Draft, table: Mapping[str, Piece], days: Span) -> Rule:
-    answer = one_of(table["answer"], "`answer`", ("permit", "presume_deny", "deny"))
+    answer = one_of(table["answer"], "`answer`", ("permit", "presume_deny", "deny", "undetermined"))
     if answer != "permit":
         for key in ("needs", "requires"):
             if key in table:
                 table[key].wrong(f"`{key}` says what a permit takes; {draft.using} answers {answer}.", "Remove it.")
+    if (answer == "undetermined") != ("turns_on" in table):
+        table["answer"].wrong(
+            f"{draft.using} answers {answer}: `turns_on` belongs to undetermined, and undetermined to it.",
+            "Write turns_on: whether ... for what is undetermined, and for nothing else.",
+        )
     asked = table["requires"].table("`requires`", ("evidence", "party")) if "requires" in table else {}
     return Rule(
         draft.using,
@@ -124,6 +129,7 @@ def _rule(draft: Draft, table: Mapping[str, Piece], days: Span) -> Rule:
         party=_party(draft, asked["party"]) if "party" in asked else None,
         needs=one_of(table["needs"], "`needs`", ("nothing",)) if "needs" in table else "",
         review=_review(draft, table["review"]) if "review" in table else "",
+        turns_on=table["turns_on"].text("`turns_on`") if "turns_on" in table else "",
         **source(table),
     )
 

@@ -28,6 +28,7 @@ from ledger.rulebooks.parameters import bounds_in_words, value_in_words
 
 # A test of headquarters is kept by its negation; people read what the document says.
 _OUTSIDE = {"any_headquarters": "all headquarters", "all_headquarters": "any headquarters"}
+_WORDS = {"owner_parent": "the owner's ultimate parent", "operator_parent": "the operator's ultimate parent"}
 
 
 def describe(book: Rulebook, on: date) -> dict[str, Any]:
@@ -109,13 +110,17 @@ def in_words(value: Any) -> str:
 
 
 def _test(test: Test) -> str:
-    dimension = test.dimension.replace("_", " ")
+    dimension = test.dimension.replace("_", " ").removesuffix(" is")
+    if test.dimension == "any_owned":
+        least, role = test.values
+        return f"any party {role}, or owned at least {plain(Decimal(str(least)))}% by {role} parties"
     if test.op not in ("in", "not_in"):
         bound = test.values[0]
         return f"{dimension} {test.op} {plain(bound) if isinstance(bound, Decimal) else bound}"
     if test.op == "not_in":
         dimension = _OUTSIDE.get(test.dimension, dimension)
-    values = " or ".join(f"list {text[1:]}" if (text := str(value)).startswith("@") else text for value in test.values)
+    named = [_WORDS.get(text := str(value), text) for value in test.values]
+    values = " or ".join(f"list {text[1:]}" if text.startswith("@") else text for text in named)
     return f"{dimension}: {'not ' if test.op == 'not_in' else ''}{values}"
 
 
@@ -167,6 +172,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "evidence": list(rule.evidence),
         "party": party,
         "review": rule.review,
+        "turns_on": rule.turns_on,
     }
     return _sourced(body | {key: value for key, value in stated.items() if value}, rule)
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from ledger.core import counters
 from ledger.core.compute import grouped, plain
+from ledger.core.facts import MODELS
 from ledger.core.refusals.case import Case, Looked, Refusal
 
 
@@ -69,6 +70,7 @@ def _fewer(case: Case) -> str:
         return nothing
     if len(case.lines) == 1 and (whole := case.lines[0].chips):
         chips = min(int(left * whole // asked) for left, asked, _ in scarce)
-        return f"Ask for {chips:,} chips or fewer under a new key." if chips else nothing
+        what = "models" if case.lines[0].profile.base_chip == MODELS else "chips"
+        return f"Ask for {chips:,} {what} or fewer under a new key." if chips else nothing
     left, _, unit = scarce[0]
     return f"Ask for {grouped(left)} {unit} or less under a new key."

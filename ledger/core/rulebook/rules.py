@@ -10,7 +10,7 @@ from typing import Literal
 
 from ledger.core.rulebook.lists import ALWAYS, Span
 
-Answer = Literal["permit", "presume_deny", "deny"]
+Answer = Literal["permit", "presume_deny", "deny", "undetermined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Test:
 
     op: `in` / `not_in` (its negation) over `values` (a list's name given as `@name`, or literals), or one of
     `< <= > >= ==` against `values[0]` (a Decimal or a date). An unknown dimension makes the test unknown.
+    `any_owned` is `>=` a percentage, and `values[1]` is the role of those who own so much.
     """
 
     dimension: str
@@ -82,7 +83,10 @@ class RequiredParty:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which door is open. The first rule that matches answers; no match is undetermined."""
+    """Which door is open. The first rule that matches answers; no match is undetermined.
+
+    turns_on: what is not known, where the answer is `undetermined`.
+    """
 
     name: str
     law: str
@@ -95,3 +99,4 @@ class Rule:
     review: str = ""
     confidence: str = ""
     note: str = ""
+    turns_on: str = ""
