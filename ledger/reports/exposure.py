@@ -155,10 +155,10 @@ def exposure(view: View, *, party: str = "", since: int | datetime | None = None
     moved = {number: each for number, each in view.profiles.all().items() if number in used and asked.touches(each)}
     counters: tuple[Revalued, ...] = ()
     if view.adoption and moved:
-        sides = ({number: _with(each, reseat) for number, each in moved.items()} for reseat in (before, now))
+        was, become = ({number: _with(each, reseat) for number, each in moved.items()} for reseat in (before, now))
         kept = {cap.name for cap in view.adoption.book.caps if KEPT_BY & set(cap.by)}
         counters = tuple(
-            each for each in beside(view, view.adoption, *sides, then)
+            each for each in beside(view, view.adoption, was, become, then)
             if each.either.cap in kept and each.frozen != each.revalued
         )  # fmt: skip
     return Exposure(record, _parties(view, moved, asked), counters)
