@@ -21,7 +21,20 @@ from ledger.core.errors import BadRulebook, Malformed, NotFound
 from ledger.core.facts import AUTHORIZATION_KINDS
 from ledger.core.movements import ACTIVITIES, CAUSES, KINDS
 from ledger.core.rulebook import Cap, Rulebook
-from ledger.rulebooks import amending, book, caps, conditions, duties, geography, liking, parameters, sections, words
+from ledger.rulebooks import (
+    amending,
+    book,
+    caps,
+    conditions,
+    duties,
+    geography,
+    liking,
+    limiting,
+    parameters,
+    pausing,
+    sections,
+    words,
+)
 from ledger.rulebooks.comparing import compare
 from ledger.rulebooks.document import compose
 
@@ -707,6 +720,8 @@ def words_of(*path: str) -> set[Any]:
     (("counter",), caps.COUNTER_KEYS),
     (("schedule",), caps.LIMIT_KEYS[:1]),
     (("share",), caps.LIMIT_KEYS[1:]),
+    (("share_of_limit",), limiting.OF_LIMIT_KEYS),
+    (("pause",), pausing.PAUSE_KEYS),
     (("where",), (*conditions.DIMENSIONS, "any")),
     (("alternative",), (*conditions.DIMENSIONS, "any", "if")),
     (("amendment",), amending.AMENDMENT_KEYS),

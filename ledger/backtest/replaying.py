@@ -19,6 +19,7 @@ from ledger.core.counters import Counter
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import ZERO, Amount, Effect, Key, Lens, limit_on
 from ledger.core.movements import Line, Movement
+from ledger.core.pausing import paused
 from ledger.core.planning import Plan
 from ledger.core.position import Position, Source
 from ledger.core.profile import Profile
@@ -166,7 +167,7 @@ class Replaying:
         """Whether any of the entries at hand may bring a counter over, or meet something undetermined there."""
         if not kept.asked:
             return False
-        if kept.lowest is None:
+        if kept.lowest is None or kept.cap.pauses:
             return True
         if kept.in_chips and (kept.counter.has_unstated or any(each.unstated_tpp for each in kept.days.values())):
             return True
@@ -207,9 +208,12 @@ class Replaying:
                         before = days.get(day)
                         days[day] = amount if before is None else before.plus(amount)
                 at += 1
+            dated = max(row.day for row in rows[first:at])
             for key, days in changes.items():
                 kept = self._kept[key]
                 standing = counters.test(kept.counter, kept.cap, days, kept.spans)
+                if kept.cap.pauses:
+                    standing = paused(standing, kept.counter, kept.cap, days, kept.spans, dated)
                 if standing.finding != "fits":
                     looked = Looked(self.adoption, kept.cap, key, kept.span, standing, days)
                     case = cases.setdefault(seq, _Case())

@@ -10,7 +10,7 @@ from ledger.backtest.values import TIER_STAGES, Stood, Subject, TierTotal
 from ledger.core import counters
 from ledger.core.counters import Counter
 from ledger.core.lens import Amount, Key, limit_on
-from ledger.core.rulebook import Cap, Span
+from ledger.core.rulebook import PAUSED, Cap, Span
 from ledger.reports import CapStanding, View
 from ledger.reports.remaining import window_text
 from ledger.reports.standings import of_amounts
@@ -114,7 +114,7 @@ def _first_over(counter: Counter, cap: Cap, span: Span, last: date) -> date | No
 
 
 def _room(standing: CapStanding) -> tuple[int, Decimal]:
-    if standing.left is None:
+    if standing.left is None or standing.state in PAUSED:
         return 0, Decimal(0)
     if standing.unit == "TPP" or not standing.used:
         return 1, standing.left

@@ -158,6 +158,7 @@ def _rule(message: str, review: str) -> str:
 
 
 def _cap(looked: Looked) -> dict[str, Any]:
+    from ledger.core.pausing import remark
     from ledger.reports.remaining import window_text
 
     cap, standing = looked.cap, looked.standing
@@ -178,6 +179,7 @@ def _cap(looked: Looked) -> dict[str, Any]:
         "confidence": cap.confidence,
         "status": cap.status,
         "book": looked.adoption.book.name,
+        **({"remark": text} if (text := remark(cap, standing.day)) else {}),
     }
 
 
@@ -187,6 +189,7 @@ def _breach(breach: Refusal) -> dict[str, str]:
 
 
 def _row(looked: Looked) -> list[str]:
+    from ledger.core.pausing import remark
     from ledger.reports.remaining import window_text
 
     cap, standing = looked.cap, looked.standing
@@ -194,5 +197,5 @@ def _row(looked: Looked) -> list[str]:
     return [
         cap.name, looked.key.subject, window_text(looked.span), limit, figure(standing.used),
         figure(standing.asked), figure(standing.left), standing.finding, standing.day.isoformat(),
-        marks(cap.when_exceeded, cap.status, cap.confidence, standing.doubt),
+        marks(cap.when_exceeded, cap.status, cap.confidence, standing.doubt, remark=remark(cap, standing.day)),
     ]  # fmt: skip

@@ -120,6 +120,7 @@ def _cap(cap: CapLeft) -> dict[str, Any]:
         "confidence": cap.confidence,
         "status": cap.status,
         "book": cap.book,
+        **({"remark": cap.remark} if cap.remark else {}),
     }
 
 
@@ -166,5 +167,5 @@ def _row(cap: CapLeft) -> list[str]:
     return [
         cap.cap, cap.subject, cap.window, limited_to(cap.limit, cap.unit, cap.state == "watched"), figure(cap.used),
         figure(cap.remaining), cap.state,
-        marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt, is_counted=is_counted),
+        marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt, is_counted=is_counted, remark=cap.remark),
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from ledger.core.facts import UNKNOWN
 from ledger.core.lens import Effect, Entry, Key
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
+from ledger.core.pausing import held_back
 from ledger.core.planning import Plan, Planner
 from ledger.core.position import Position, merge
 from ledger.core.profile import Profile
@@ -31,6 +32,7 @@ from ledger.core.refusals import (
     of_cap,
 )  # fmt: skip
 from ledger.core.resolving import Missing, Resolved, resolve
+from ledger.core.rulebook import PAUSED
 from ledger.core.rules import RuleAnswer
 
 Voice = Literal["request", "observation"]
@@ -91,7 +93,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
-        case.looked = _look(effects, position)
+        case.looked = held_back(_look(effects, position), plan.entries, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
     flagged = [
         of_cap(looked, case)
@@ -113,7 +115,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
 def judge_entries(movement: Movement, entries: list[Entry], position: Position) -> Judged:
     """Return the judgment of entries that follow from a change of an authorization: only caps may refuse them."""
     effects = position.effects(entries)
-    looked = _look(effects, position)
+    looked = held_back(_look(effects, position), entries, position)
     case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
     found = list(caps_are_exceeded(case))
     return Judged(
@@ -205,7 +207,7 @@ def _in_force(movement: Movement, position: Position) -> int:
 
 
 def _flagging(case: Case) -> tuple[str, ...]:
-    return ("exceeded", "undetermined") if case.observed else ("exceeded",)
+    return ("exceeded", *PAUSED, "undetermined") if case.observed else ("exceeded", *PAUSED)
 
 
 def _breaches(case: Case, found: list[Refusal]) -> list[Refusal]:
@@ -226,5 +228,7 @@ def _precedence(refusal: Refusal) -> int:
 
 
 def _room(looked: Looked) -> tuple[int, object]:
+    if looked.standing.finding in PAUSED:
+        return (-1, date.min)
     left = looked.standing.left
     return (0, date.min) if left is None else (1, left - looked.standing.asked)

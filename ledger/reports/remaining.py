@@ -10,8 +10,9 @@ from ledger.core import counters
 from ledger.core.deciding import Judged, judge
 from ledger.core.errors import NotFound
 from ledger.core.movements import Line, Movement
-from ledger.core.refusals import OPERATOR, Looked
-from ledger.core.rulebook import Span
+from ledger.core.pausing import nothing_left, remark
+from ledger.core.refusals import OPERATOR, Looked, Refusal, paused
+from ledger.core.rulebook import PAUSED, Span
 from ledger.reports.reader import View
 
 BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not_permitted")
@@ -21,7 +22,8 @@ BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not
 class CapLeft:
     """One cap that a movement touches, on the day from `on` that leaves least. Amounts are in `unit`.
 
-    limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips.
+    limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips. remark: the
+    limit as stated where it has a tolerance, and the period in which it is suspended or blocked.
     """
 
     cap: str
@@ -39,6 +41,7 @@ class CapLeft:
     when_exceeded: str
     status: str
     confidence: str
+    remark: str = ""
 
     @property
     def binds(self) -> bool:
@@ -104,6 +107,9 @@ def remaining(
         if not judged.refusal.window and not any(cap.cap == judged.refusal.cap for cap in caps):
             binding_cap = judged.refusal.code
         left_chips, left_tpp = 0, Decimal(0)
+    elif judged.refusal and (held := _held_back(judged)):
+        why, remedy, binding_cap = held.message, held.remedy, held.cap
+        left_chips, left_tpp = 0, Decimal(0)
     return Remaining(
         left_tpp,
         left_chips,
@@ -140,6 +146,14 @@ def window_text(span: Span) -> str:
     return f"{span.first or '..'}/{span.until or '..'}"
 
 
+def _held_back(judged: Judged) -> Refusal | None:
+    """Return what to say of the first cap that refuses and admits nothing on the day; None where there is none."""
+    for looked in judged.looked:
+        if looked.cap.when_exceeded == "refuse" and looked.standing.finding in PAUSED:
+            return paused(looked)
+    return None
+
+
 def _left(view: View, looked: Looked, judged: Judged) -> CapLeft:
     cap = looked.cap
     first = min(effect.day for effect in judged.effects if effect.key == looked.key)
@@ -149,12 +163,21 @@ def _left(view: View, looked: Looked, judged: Judged) -> CapLeft:
     used = view.position.counter(looked.key, first).used(standing.day)
     unstated = cap.limit.unit == "chips" and bool(used.unstated_tpp)
     limit = None if unstated else standing.limit
+    if looked.standing.finding in PAUSED:
+        shown = looked.standing
+        return CapLeft(
+            cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, shown.limit, shown.used,
+            shown.doubt, nothing_left(shown), counters.state(cap, shown.used, shown.doubt, shown.limit, shown.day),
+            shown.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+            remark(cap, shown.day),
+        )  # fmt: skip
     return CapLeft(
         cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, standing.limit, standing.used,
         standing.doubt, None if limit is None else limit - standing.used - standing.doubt,
         "undetermined" if unstated and not cap.limit.unlimited
         else counters.state(cap, standing.used, standing.doubt, limit),
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+        remark(cap, view.on),
     )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from ledger.core import counters
 from ledger.core.compute import plain
 from ledger.core.knowledge import Adoption
 from ledger.core.lens import NOTHING, Amount, Key, Lens, limit_on
-from ledger.core.rulebook import Cap
+from ledger.core.pausing import remark
+from ledger.core.rulebook import PAUSED, Cap
 from ledger.reports.reader import View
 from ledger.reports.remaining import window_text
 from ledger.store.sums import counters_of
@@ -21,7 +22,11 @@ from schema.queries import SQL
 
 @dataclass(frozen=True, slots=True)
 class CapStanding:
-    """One counter on one day. Amounts are in `unit`; limit and left are None where undetermined or only watched."""
+    """One counter on one day. Amounts are in `unit`; limit and left are None where undetermined or only watched.
+
+    limit is the one enforced. left is a balance: of a cap that is suspended or blocked nothing of it can be drawn.
+    remark: the limit as stated where it has a tolerance, and the period in which it is suspended or blocked.
+    """
 
     book: str
     cap: str
@@ -39,6 +44,7 @@ class CapStanding:
     when_exceeded: str
     status: str
     confidence: str
+    remark: str = ""
 
     def body(self) -> dict[str, Any]:
         """Return the standing as JSON, amounts as exact text."""
@@ -53,7 +59,7 @@ class CapStanding:
         return {
             "book": self.book, "cap": self.cap, "subject": self.subject, "tier": self.tier, "window": self.window,
             "unit": self.unit, **text, "state": self.state, "law": self.law, "when_exceeded": self.when_exceeded,
-            "status": self.status, "confidence": self.confidence,
+            "status": self.status, "confidence": self.confidence, **({"remark": self.remark} if self.remark else {}),
         }  # fmt: skip
 
 
@@ -110,10 +116,11 @@ def _standing(adoption: Adoption, cap: Cap, subject: str, window: str, amount: A
     used, doubt, unstated = counters.measured(amount, cap.limit.unit)
     limit = None if cap.limit.unlimited else limit_on(cap, on)
     left = None if limit is None or unstated else limit - used - doubt
-    state = counters.state(cap, used, doubt, limit)
-    if unstated and state != "watched":
+    state = counters.state(cap, used, doubt, limit, on)
+    if unstated and state not in ("watched", *PAUSED):
         state = "undetermined"
     return CapStanding(
         adoption.book.name, cap.name, subject, tier_of(subject, adoption, on), window, cap.limit.unit, limit, used,
         doubt, amount.tpp + amount.doubt_tpp, left, state, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+        remark(cap, on),
     )  # fmt: skip
