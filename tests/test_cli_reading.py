@@ -92,6 +92,7 @@ def test_what_is_left_is_told_exactly_with_every_cap_that_was_looked_at(ledger, 
         "remedy": "",
         "rules": ["license-other"],
         "review": "presumption of approval up to the country allocation, then policy of denial",
+        "readings": {"unshipped-when-license-ends": "returns"},
         "caps": [
             {
                 "cap": "country-allocation",

@@ -93,6 +93,7 @@ def _body(left: Remaining) -> dict[str, Any]:
         "remedy": left.remedy,
         "rules": list(left.rules),
         "review": left.review,
+        "readings": dict(left.readings),
         "caps": [_cap(cap) for cap in left.caps],
         "open_tpp": exact(left.open_tpp),
         "open_chips": left.open_chips,

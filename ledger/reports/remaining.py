@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from ledger.core.movements import Line, Movement
 from ledger.core.pausing import nothing_left, remark
 from ledger.core.refusals import OPERATOR, Looked, Refusal, paused
 from ledger.core.rulebook import PAUSED, Span
+from ledger.core.turning import turned_on
 from ledger.reports.reader import View
 
 BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not_permitted")
@@ -54,7 +56,8 @@ class Remaining:
     """How much of one chip may still be moved.
 
     remaining_tpp, remaining_chips: None where nothing limits. binding_cap: the cap's name, `authorization` for its
-    open, `unlimited`, or the reason for which nothing may be moved at all (see `why`).
+    open, `unlimited`, or the reason for which nothing may be moved at all (see `why`). readings: the option chosen of
+    each reading that the answer turns on.
     """
 
     remaining_tpp: Decimal | None
@@ -68,6 +71,7 @@ class Remaining:
     open_tpp: Decimal | None
     open_chips: int | None
     caps: tuple[CapLeft, ...]
+    readings: Mapping[str, str] = field(default_factory=dict)
 
 
 def remaining(
@@ -110,6 +114,10 @@ def remaining(
     elif judged.refusal and (held := _held_back(judged)):
         why, remedy, binding_cap = held.message, held.remedy, held.cap
         left_chips, left_tpp = 0, Decimal(0)
+    readings = turned_on([answer], judged.looked)
+    if why and judged.refusal:
+        denied = judged.refusal.code == "not_permitted"  # what a rule denies is not held against caps
+        why += _turning(turned_on([answer], [] if denied else judged.looked))
     return Remaining(
         left_tpp,
         left_chips,
@@ -122,6 +130,7 @@ def remaining(
         open_tpp,
         open_chips,
         caps,
+        readings,
     )
 
 
@@ -144,6 +153,13 @@ def window_text(span: Span) -> str:
     if span.first is None and span.until is None:
         return "always"
     return f"{span.first or '..'}/{span.until or '..'}"
+
+
+def _turning(readings: Mapping[str, str]) -> str:
+    if not readings:
+        return ""
+    plural = "s" * (len(readings) > 1)
+    return f" It turns on the reading{plural} {', '.join(f'{name}: {chosen}' for name, chosen in readings.items())}."
 
 
 def _held_back(judged: Judged) -> Refusal | None:

@@ -128,6 +128,7 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
         caps=caps,
         duties=read_duties(draft, table["duties"], names) if "duties" in table else (),
         territories=draft.territories,
+        left_out=tuple(draft.left_out),
         sha256=sha256((text + query).encode()).hexdigest(),
         text=text,
         like={

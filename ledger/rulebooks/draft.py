@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ledger import reference
-from ledger.core.rulebook import Control, NamedList, Reading, Rulebook
+from ledger.core.rulebook import Control, NamedList, Reading, Rule, Rulebook
 from ledger.rulebooks.document import Findings, Piece, choices
 
 
@@ -46,6 +46,7 @@ class Draft:
     list_lines: dict[str, int] = field(default_factory=dict)
     tier_lines: dict[str, int] = field(default_factory=dict)
     rule_lines: list[int] = field(default_factory=list)  # of the rules that are kept, in order
+    left_out: list[tuple[int, Rule]] = field(default_factory=list)  # rules that the chosen readings drop
     cap_lines: dict[str, int] = field(default_factory=dict)
     amendment_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its amendments
     pause_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its periods

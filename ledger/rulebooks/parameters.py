@@ -74,12 +74,11 @@ def read_parameters(draft: Draft, piece: Piece | None, settings: Settings) -> di
 
 def _known(draft: Draft, parameters: Mapping[str, Parameter], asked: str) -> str:
     """Return the remedy for what cannot be set: the parameters, and the readings with their options."""
+    guess = choices(asked, [*parameters, *draft.readings], "").partition("Known")[0]
     options = [f"{each.name} ({' or '.join(each.options)})" for each in draft.readings.values()]
-    readings = f"Readings: {', '.join(options)}." if options else "The book has no readings."
-    if not parameters:
-        guess = choices(asked, draft.readings, "").partition("Known")[0]
-        return f"{guess}The book has no parameters. {readings}"
-    return f"{choices(asked, parameters, 'parameters')} {readings}"
+    figures = f"Known parameters: {', '.join(parameters)}." if parameters else "The book has no parameters."
+    readings = f"Known readings: {', '.join(options)}." if options else "The book has no readings."
+    return f"{guess}{figures} {readings}"
 
 
 def query_of(parameters: Mapping[str, Parameter], readings: Mapping[str, Reading]) -> str:

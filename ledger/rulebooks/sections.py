@@ -115,6 +115,8 @@ def read_rules(draft: Draft, piece: Piece) -> tuple[Rule, ...]:
             if draft.applies(table):
                 rules.append(rule)
                 draft.rule_lines.append(part.line)
+            else:
+                draft.left_out.append((len(rules), rule))
     draft.using = ""
     return tuple(rules)
 
