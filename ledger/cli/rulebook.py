@@ -243,13 +243,14 @@ def _cap(cap: Mapping[str, Any]) -> list[Line]:
     whole = [("by", ", ".join(cap["by"]) or "none: the whole world")]
     return [
         *limit,
+        *_stated(cap, "comes_to"),
         *[("amended" if not n else "", words) for n, words in enumerate(cap.get("amended", ()))],
         *[
             (kind if not n else "", words)
             for kind in ("suspended", "blocked")
             for n, words in enumerate(cap.get(kind, ()))
         ],
-        *_stated(cap, "comes_to", "undetermined", "share", "window", "when_exceeded", "status", "counts"),
+        *_stated(cap, "undetermined", "share", "window", "when_exceeded", "status", "counts"),
         *whole,
         *_stated(cap, "where", "gives_back", "base"),
     ]
