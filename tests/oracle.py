@@ -231,6 +231,8 @@ class Oracle:
         cap = self.caps[n]
         if cap["limit"] is None or cap["when_exceeded"] == "flag":
             return []
+        if self._paused(cap, key, made):
+            return ["cap_exceeded"]
         found, is_first = "", True
         for day, before in zip(self.days(), was, strict=True):
             if not window[0] <= day < window[1]:
@@ -248,6 +250,20 @@ class Oracle:
                 found = found or "undetermined"
             is_first = False
         return [found] if found else []
+
+    def _paused(self, cap: dict[str, Any], key: tuple[int, tuple[str, ...], tuple[date, date]],
+                made: list[Entry]) -> bool:  # fmt: skip
+        """Whether a cap admits nothing on the day that entries are dated, and they raise its counter on that day."""
+        dated = max((entry.day for entry in made), default=date.min)
+        if not cap["paused"] or not key[2][0] <= dated < key[2][1]:
+            return False
+        first, until, who = cap["paused"]
+        if not first <= dated < until or (who and key[1][cap["by"].index("destination")] not in who):
+            return False
+        before, after = self.used(cap, *key[1:], dated), self.used(cap, *key[1:], dated, made)
+        if cap["unit"] == "chips":
+            return after[1] > before[1] or after[2] > before[2]
+        return after[0] > before[0]
 
 
 @dataclass
@@ -435,4 +451,7 @@ def limit_on(cap: dict[str, Any], day: date) -> Decimal | None:
     if isinstance(cap["window"], tuple) and day >= cap["window"][1]:
         return None
     steps = [amount for first, amount in cap["limit"] if first <= day]
-    return steps[-1] if steps else None
+    if not steps:
+        return None
+    with_tolerance = steps[-1] * (100 + cap["tolerance"]) / 100
+    return with_tolerance if cap["unit"] == "TPP" else with_tolerance // 1
