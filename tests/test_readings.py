@@ -210,6 +210,12 @@ def test_a_judgment_has_the_readings_that_it_turns_on(
     assert bytes(kept) == canonical(judgment)
 
 
+def test_a_rule_that_is_left_out_after_the_one_that_answers_decides_nothing(ledger: Ledger) -> None:
+    text = doored(WORLD)
+    ledger.must(adopt(text.replace(DOOR, "").replace("caps:\n", f"{DOOR}caps:\n"), "2025-01-01"))
+    assert "readings" not in ledger.judgment(ledger.must(grant("2026-01-02", 1, "ae")))
+
+
 def test_a_judgment_that_turns_on_no_reading_has_none(ledger: Ledger) -> None:
     ledger.must(adopt(doored(WORLD), "2025-01-01"))
     assert "readings" not in ledger.judgment(ledger.must(grant("2026-01-02", 1, "sa")))
