@@ -7,13 +7,15 @@ them; an observation is kept, and each thing it broke is named so that a discrep
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from ledger.core import counters
 from ledger.core.facts import UNKNOWN
-from ledger.core.lens import Effect, Entry, Key
+from ledger.core.groups import Membership
+from ledger.core.lens import ZERO, Amount, Effect, Entry, Key
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
 from ledger.core.pausing import held_back
@@ -30,10 +32,12 @@ from ledger.core.refusals import (
     Refusal,
     caps_are_exceeded,
     of_cap,
+    of_shrunk,
 )  # fmt: skip
 from ledger.core.resolving import Missing, Resolved, resolve
 from ledger.core.rulebook import PAUSED
 from ledger.core.rules import RuleAnswer
+from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested
 
 Voice = Literal["request", "observation"]
 LOTS_AHEAD = 3  # lots of which counters are fetched ahead
@@ -93,35 +97,41 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
-        case.looked = held_back(_look(effects, position), plan.entries, position)
+        case.looked, case.shrunk = look(effects, position)
+        case.looked = held_back(case.looked, plan.entries, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
-    flagged = [
-        of_cap(looked, case)
-        for looked in case.looked
-        if looked.cap.when_exceeded == "flag" and looked.standing.finding in _flagging(case)
-    ]
+    flagged = [of_cap(each, case) for each in case.looked if _is_flagged(each, case)]
     refusal = None
     if found and not case.observed:
         refusal = min(found, key=_precedence)
     elif found:
         refusal = next((each for each in found if each.code in ALWAYS_REFUSES), None)
-    breaches = [] if refusal else _breaches(case, [*found, *flagged])
+    breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, case.shrunk)])
     return Judged(
         movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
         _in_force(movement, position),
     )  # fmt: skip
 
 
-def judge_entries(movement: Movement, entries: list[Entry], position: Position) -> Judged:
-    """Return the judgment of entries that follow from a change of an authorization: only caps may refuse them."""
+def judge_entries(
+    movement: Movement, entries: list[Entry], position: Position, *, opened: list[Lot] | None = None,
+    observed: bool = False,
+) -> Judged:  # fmt: skip
+    """Return the judgment of entries that follow from another record: only caps may refuse them.
+
+    Those that are observed are kept, and what they break is named.
+    """
     effects = position.effects(entries)
-    looked = held_back(_look(effects, position), entries, position)
-    case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
+    looked, shrunk = look(effects, position)
+    looked = held_back(looked, entries, position)
+    case = Case(movement, observed, OPERATOR, position, [], [], Plan(), [], looked, shrunk)
     found = list(caps_are_exceeded(case))
+    flagged = [of_cap(each, case) for each in looked if _is_flagged(each, case)]
+    refusal = None if observed else min(found, key=_precedence, default=None)
+    breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, shrunk)])
     return Judged(
-        movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [],
-        rulebook=_in_force(movement, position),
-    )  # fmt: skip
+        movement, refusal, breaches, entries, opened or [], effects, looked, [], rulebook=_in_force(movement, position)
+    )
 
 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
@@ -184,21 +194,64 @@ def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) ->
     return [(line, rules.answer(line.profile, movement.effective_on)) for line in lines]
 
 
-def _look(effects: list[Effect], position: Position) -> list[Looked]:
-    """Look at every cap whose counter the movement changes, in rulebook order, where its book is in force."""
-    looked = []
-    for key, (effect, changes) in merge(effects).items():
+def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[Looked]]:
+    """Look at every cap whose counter a movement changes, in rulebook order, where its book is in force.
+
+    Besides them, the shares that stand over their limit since the movement lowers what they are a share of.
+    """
+    looked: list[Looked] = []
+    shrunk: list[Looked] = []
+    groups_seen: set[tuple[Key, tuple[Membership, ...]]] = set()
+    merged = merge(effects)
+    changes: Mapping[date, Amount]
+    for key, (effect, changes) in merged.items():
         spans = position.spans_of(key.book, effect.span)
         first = min(changes)
         if not any(span.until is None or span.until > first for span in spans):
             continue
-        counter = position.counter(key, first)
-        standing = counters.test(counter, effect.cap, changes, spans)
-        if f"={UNKNOWN}" in key.subject and effect.cap.when_exceeded == "refuse" and not effect.cap.limit.unlimited:
-            standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
         adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
-        looked.append(Looked(adoption, effect.cap, key, effect.span, standing, changes))
-    return looked
+        cap, gain = effect.cap, ZERO
+        if is_plain(cap):
+            counter = position.counter(key, first)
+            standing = counters.test(counter, cap, changes, spans)
+        else:
+            asked = {each: of for each, (_, of) in merged.items()}
+            whole = tested(key, cap, first, position, asked)
+            spans = test_days(cap.limit.share, spans, first, whole.counter, whole.cap)
+            if not spans or not whole.changes or (whole.kin and (whole.key, whole.kin) in groups_seen):
+                continue  # never tested, or changed by another owner of the same group just as much
+            groups_seen.add((whole.key, whole.kin))
+            key, cap, counter, changes, gain = whole.key, whole.cap, whole.counter, whole.changes, whole.gain
+            standing = stand(whole, spans)
+        if f"={UNKNOWN}" in key.subject and cap.when_exceeded == "refuse" and not cap.limit.unlimited:
+            standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
+        looked.append(Looked(adoption, cap, key, effect.span, standing, changes, counter, gain))
+    if any(key.cap in lens.shares_of for lens in position.lenses.values() for key in merged if key.book == lens.seq):
+        seen = {each.key for each in looked}
+        shrunk = [each for each in _shrunk(merged, position) if each.key not in seen]
+    return looked, shrunk
+
+
+def _shrunk(merged: Mapping[Key, tuple[Effect, Mapping[date, Amount]]], position: Position) -> Iterator[Looked]:
+    """Yield each share that a movement brings over its limit by lowering its base, without raising the share itself."""
+    asked = {key: changes for key, (_, changes) in merged.items()}
+    seen: set[Key] = set()
+    for key, (_, changes) in merged.items():
+        lens = position.lenses[key.book]
+        if key.cap not in lens.shares_of or not shrinks(changes):
+            continue
+        first = min(changes)
+        for other, cap in shares_of(key, lens, position):
+            whole = tested(other, cap, first, position, asked)
+            if whole.key in seen:
+                continue
+            seen.add(whole.key)
+            span = lens.span_of(other)
+            spans = test_days(cap.limit.share, position.spans_of(key.book, span), first, whole.counter, whole.cap)
+            standing = counters.first_over(whole.counter, whole.cap, first, spans)
+            if standing:
+                adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
+                yield Looked(adoption, whole.cap, whole.key, span, standing, changes, whole.counter, whole.gain)
 
 
 def _in_force(movement: Movement, position: Position) -> int:
@@ -206,8 +259,9 @@ def _in_force(movement: Movement, position: Position) -> int:
     return adoption.seq if adoption else 0
 
 
-def _flagging(case: Case) -> tuple[str, ...]:
-    return ("exceeded", *PAUSED, "undetermined") if case.observed else ("exceeded", *PAUSED)
+def _is_flagged(looked: Looked, case: Case) -> bool:
+    flagging = ("exceeded", *PAUSED, "undetermined") if case.observed else ("exceeded", *PAUSED)
+    return looked.cap.when_exceeded == "flag" and looked.standing.finding in flagging
 
 
 def _breaches(case: Case, found: list[Refusal]) -> list[Refusal]:

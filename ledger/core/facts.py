@@ -9,6 +9,8 @@ from decimal import Decimal
 UNKNOWN = "unknown"
 AUTHORIZATION_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA", "none_required")
 
+VALIDATED_END_USERS = ("UVEU", "NVEU")
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -41,6 +43,33 @@ class Ownership:
     owned: str
     percentage: Decimal
     valid_from: date | None = None
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StockLine:
+    """Chips of one kind that stand in one country. unit: `chips`, `systems`, or "" for items as named."""
+
+    destination: str
+    chip: str
+    quantity: Decimal
+    unit: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A declaration of all chips that a party's group owns and the ledger never saw move, as of a day.
+
+    owner of a line: the party, unless another of its group is named. It replaces the party's declaration before.
+    """
+
+    party: str
+    as_of: date
+    lines: tuple[StockLine, ...] = ()
     confidence: str = ""
     source: str = ""
     note: str = ""
@@ -108,4 +137,35 @@ class Authorization:
     confidence: str = ""
     source: str = ""
     note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a party filed because a duty asks for it, and on which day.
+
+    It is about a movement (record, by its number) or about a subject: `facility=site-1`, a date, a counter's subject.
+    """
+
+    duty: str
+    party: str
+    filed_on: date
+    record: int | None = None
+    subject: str = ""
+    reference: str = ""
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FourEyes:
+    """What needs a second person from record `seq` on: `adoption`, `grant`, `reverse`, `override`, or nothing.
+
+    grant_above: in TPP, a grant of more needs one; None: every grant does, where grants are among the kinds.
+    """
+
+    kinds: tuple[str, ...] = ()
+    grant_above: Decimal | None = None
     seq: int = 0

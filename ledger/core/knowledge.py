@@ -12,7 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
+from ledger.core.groups import Groups
 from ledger.core.profile import Seat
 from ledger.core.rulebook import Rulebook
 
@@ -60,23 +61,33 @@ class Knowledge:
         self.seq = 0
         self.adoptions: list[Adoption] = []
         self.closed_until: date | None = None
+        self.four_eyes = FourEyes()
         self._parties: dict[str, _Dated[Party]] = {}
         self._chips: dict[str, _Dated[Chip]] = {}
         self._authorizations: dict[str, _Dated[Authorization]] = {}
         self._holders: dict[str, set[str]] = {}
         self._owners: dict[str, dict[str, _Dated[Ownership]]] = {}
         self._edges: list[date] = []
+        self._stocks: dict[str, list[Stock]] = {}
+        self.groups = Groups(self._top)
 
-    def add(self, fact: Party | Ownership | Chip | Authorization | Adoption | date, seq: int) -> None:
-        """Take in one fact; a bare day is the last day of a closed period."""
+    def add(
+        self, fact: Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date, seq: int
+    ) -> None:
+        """Take in one fact; a bare day is the last day of a closed period. Notices are many, and are not kept here."""
         match fact:
             case Party():
                 self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
+                self.groups.state(fact.party, fact.valid_from)
             case Ownership():
                 owners = self._owners.setdefault(fact.owned, {})
                 owners.setdefault(fact.owner, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
+                self.groups.change(fact.valid_from)
+            case Stock():
+                self._stocks.setdefault(fact.party, []).append(fact)
+                self.groups.declare(fact)
             case Chip():
                 self._chips.setdefault(fact.chip, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
@@ -88,6 +99,8 @@ class Knowledge:
                     self._changes_on(fact.first_day, fact.last_day and fact.last_day + timedelta(days=1))
             case Adoption():
                 self.adoptions.append(fact)
+            case FourEyes():
+                self.four_eyes = fact
             case date():
                 self.closed_until = max(fact, self.closed_until or fact)
         self.seq = max(self.seq, seq)
@@ -127,6 +140,11 @@ class Knowledge:
         if not dated:
             return None
         return dated.on(day) if day else dated.facts[-1]
+
+    def statements(self, name: str) -> tuple[Authorization, ...]:
+        """Return every statement about an authorization, by the day from which it holds, then by record."""
+        dated = self._authorizations.get(name)
+        return tuple(dated.facts) if dated else ()
 
     @property
     def parties(self) -> dict[str, Party]:
@@ -189,6 +207,15 @@ class Knowledge:
         found = [dated.on(day) for dated in self._owners.get(name, {}).values()]
         held = [share for share in found if share and share.percentage > 0]
         return sorted(held, key=lambda share: (-share.percentage, share.owner))
+
+    def stock(self, name: str) -> Stock | None:
+        """Return the newest declaration of a party's stock."""
+        declared = self._stocks.get(name)
+        return declared[-1] if declared else None
+
+    def _top(self, name: str, day: date) -> str:
+        path = self.ownership_path(name, day)
+        return path[-1] if path else UNKNOWN
 
     def _majority_owner(self, name: str, day: date) -> str | None:
         owners = self.owners(name, day)

@@ -24,9 +24,8 @@ def held_back(looked: list[Looked], entries: Iterable[Entry], position: Position
     found = []
     for each in looked:
         if each.cap.pauses:
-            counter = position.counter(each.key, min(each.changes))
             spans = position.spans_of(each.key.book, each.span)
-            each = each._replace(standing=paused(each.standing, counter, each.cap, each.changes, spans, dated))
+            each = each._replace(standing=paused(each.standing, each.counter, each.cap, each.changes, spans, dated))
         found.append(each)
     return found
 

@@ -14,6 +14,7 @@ from ledger.core.movements import Line, Movement
 from ledger.core.pausing import nothing_left, remark
 from ledger.core.refusals import OPERATOR, Looked, Refusal, paused
 from ledger.core.rulebook import PAUSED, Span
+from ledger.core.tested import test_days
 from ledger.core.turning import turned_on
 from ledger.reports.reader import View
 
@@ -91,7 +92,7 @@ def remaining(
     movement = Movement(kind, view.on, view.on.isoformat(), (line,), exporter)
     judged = explain(view, movement)
     per_chip = judged.lines[0].profile.tpp_per_chip
-    caps = tuple(_left(view, looked, judged) for looked in judged.looked)
+    caps = tuple(_left(view, looked) for looked in judged.looked)
     open_chips, open_tpp = _open(view, judged)
     answer = judged.answers[0][1]
     limits: list[tuple[int, Decimal, str]] = []
@@ -170,15 +171,14 @@ def _held_back(judged: Judged) -> Refusal | None:
     return None
 
 
-def _left(view: View, looked: Looked, judged: Judged) -> CapLeft:
+def _left(view: View, looked: Looked) -> CapLeft:
     cap = looked.cap
-    first = min(effect.day for effect in judged.effects if effect.key == looked.key)
-    standing = counters.tightest(
-        view.position.counter(looked.key, first), cap, first, view.position.spans_of(looked.key.book, looked.span)
-    )
-    used = view.position.counter(looked.key, first).used(standing.day)
+    first = min(looked.changes)
+    spans = view.position.spans_of(looked.key.book, looked.span)
+    spans = test_days(cap.limit.share, spans, first, looked.counter, cap)
+    standing = counters.tightest(looked.counter, cap, first, spans)
+    used = looked.counter.used(standing.day)
     unstated = cap.limit.unit == "chips" and bool(used.unstated_tpp)
-    limit = None if unstated else standing.limit
     if looked.standing.finding in PAUSED:
         shown = looked.standing
         return CapLeft(
@@ -187,11 +187,15 @@ def _left(view: View, looked: Looked, judged: Judged) -> CapLeft:
             shown.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
             remark(cap, shown.day),
         )  # fmt: skip
+    limit = standing.limit
+    if limit is not None and looked.gain:  # the chip that is asked has enlarged the base already
+        limit -= looked.gain * sum(each.tpp for day, each in looked.changes.items() if day <= standing.day)
+    left = None if limit is None or unstated else looked.room(limit - standing.used - standing.doubt)
     return CapLeft(
-        cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, standing.limit, standing.used,
-        standing.doubt, None if limit is None else limit - standing.used - standing.doubt,
+        cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, limit, standing.used,
+        standing.doubt, left,
         "undetermined" if unstated and not cap.limit.unlimited
-        else counters.state(cap, standing.used, standing.doubt, limit),
+        else counters.state(cap, standing.used, standing.doubt, None if unstated else limit),
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
         remark(cap, view.on),
     )  # fmt: skip

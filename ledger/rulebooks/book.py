@@ -110,7 +110,6 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
     section("controls", read_controls)
     rules = read_rules(draft, table["rules"])
     caps = read_caps(draft, table["caps"])
-    names = [cap.name for cap in caps]
     head, query = _head(table, text), query_of({}, draft.readings)
     book = Rulebook(
         name=head["name"] + query,
@@ -126,7 +125,7 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
         controls=draft.controls,
         rules=rules,
         caps=caps,
-        duties=read_duties(draft, table["duties"], names) if "duties" in table else (),
+        duties=read_duties(draft, table["duties"], caps) if "duties" in table else (),
         territories=draft.territories,
         left_out=tuple(draft.left_out),
         sha256=sha256((text + query).encode()).hexdigest(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ledger import reference
-from ledger.core.rulebook import Control, NamedList, Reading, Rule, Rulebook
+from ledger.core.rulebook import Cap, Control, NamedList, Reading, Rule, Rulebook
 from ledger.rulebooks.document import Findings, Piece, choices
 
 
@@ -51,6 +51,7 @@ class Draft:
     amendment_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its amendments
     pause_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its periods
     settings: dict[str, str] = field(default_factory=dict)  # the option that the person asking chooses, by reading
+    bases: dict[str, Cap] = field(default_factory=dict)  # of shares, by the share's cap; each only watched
     using: str = ""
     used: dict[str, list[str]] = field(default_factory=dict)
 

@@ -35,6 +35,8 @@ def check_fit(cap: Cap, table: Mapping[str, Piece]) -> None:
     if "tolerance" in table and cap.limit.share:
         table["tolerance"].wrong(f"{cap.name} is limited to a share of what is used.", "Write the greater share.")
     for kind in PAUSED:
+        if kind in table and cap.limit.share and cap.limit.share.tested_on:
+            table[kind].wrong(f"{cap.name} is tested on some days of the year only.", f"Remove `{kind}`.")
         if "destination" not in cap.by and any(pause.of for pause in cap.pauses if pause.kind == kind):
             table[kind].wrong(
                 f"{cap.name} is not kept by destination: all share one limit.", "Leave `destination` out."

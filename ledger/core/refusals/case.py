@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
-from ledger.core.counters import Standing
+from ledger.core.counters import Counter, Standing
 from ledger.core.knowledge import Adoption
-from ledger.core.lens import Amount, Key
+from ledger.core.lens import ZERO, Amount, Key
 from ledger.core.movements import Movement
 from ledger.core.planning import Plan
 from ledger.core.position import Position
@@ -21,6 +22,7 @@ OPERATOR = "operator"
 PRECEDENCE = (
     "malformed",
     "forbidden",
+    "needs_second_person",
     "key_reused",
     "unknown_party",
     "unknown_chip",
@@ -36,7 +38,9 @@ PRECEDENCE = (
     "cap_exceeded",
 )
 NOT_RECORDED = frozenset({"malformed", "key_reused"})
-LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {"undetermined"}
+LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {
+    "needs_second_person", "undetermined",
+}  # fmt: skip
 ALWAYS_REFUSES = frozenset({"forbidden"}) | (LEAVES_KEY_OPEN - {"undetermined"})  # observations too
 
 
@@ -59,7 +63,10 @@ class Refusal:
 
 
 class Looked(NamedTuple):
-    """One cap that was looked at: whose, for which subject and window, how it stands before and after, what changes."""
+    """One cap that was looked at: whose, for which subject and window, how it stands before and after, what changes.
+
+    counter: what it was tested on. gain: what each unit that is asked adds to its limit, where that is a share.
+    """
 
     adoption: Adoption
     cap: Cap
@@ -67,6 +74,14 @@ class Looked(NamedTuple):
     span: Span
     standing: Standing
     changes: Mapping[date, Amount]
+    counter: Counter
+    gain: Decimal = ZERO
+
+    def room(self, left: Decimal, asked: Decimal = ZERO) -> Decimal:
+        """Return how much more fits where so much is left, what is asked having enlarged the limit already."""
+        if self.gain == 1:  # each unit adds as much as it uses: what is over stays over, whatever is asked
+            return left - asked
+        return (left - self.gain * asked) / (1 - self.gain) if self.gain else left
 
 
 @dataclass(slots=True)
@@ -82,3 +97,4 @@ class Case:
     plan: Plan
     answers: list[tuple[Resolved, RuleAnswer]]
     looked: list[Looked]
+    shrunk: list[Looked] = field(default_factory=list)  # shares that are over since their base is smaller
