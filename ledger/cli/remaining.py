@@ -146,6 +146,7 @@ def _body(left: Remaining) -> dict[str, Any]:
         "remedy": left.remedy,
         "rules": list(left.rules),
         "review": left.review,
+        "readings": dict(left.readings),
         "caps": [_cap(cap) for cap in left.caps],
         "open_tpp": exact(left.open_tpp),
         "open_chips": left.open_chips,
@@ -173,6 +174,7 @@ def _cap(cap: CapLeft) -> dict[str, Any]:
         "confidence": cap.confidence,
         "status": cap.status,
         "book": cap.book,
+        **({"remark": cap.remark} if cap.remark else {}),
     }
 
 
@@ -220,5 +222,5 @@ def _row(cap: CapLeft) -> list[str]:
     return [
         cap.cap, cap.subject, cap.window, limited_to(cap.limit, cap.unit, cap.state == "watched"), figure(cap.used),
         figure(cap.remaining), cap.state,
-        marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt, is_counted=is_counted),
+        marks(cap.when_exceeded, cap.status, cap.confidence, cap.doubt, is_counted=is_counted, remark=cap.remark),
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from ledger.core.lens import Effect, Entry, Key
 from ledger.core.looking import look
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
+from ledger.core.pausing import held_back
 from ledger.core.planning import Plan, Planner
 from ledger.core.position import Position
 from ledger.core.profile import Profile
@@ -32,6 +33,7 @@ from ledger.core.refusals import (
 )  # fmt: skip
 from ledger.core.refusals.reasons import names_something_unknown, period_is_closed, rules_do_not_permit
 from ledger.core.resolving import Missing, Resolved, resolve
+from ledger.core.rulebook import PAUSED
 from ledger.core.rules import RuleAnswer
 
 Voice = Literal["request", "observation"]
@@ -93,6 +95,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
         case.looked, case.shrunk = look(effects, position)
+        case.looked = held_back(case.looked, plan.entries, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
     flagged = [of_cap(each, case) for each in case.looked if _is_flagged(each, case)]
     refusal = None
@@ -117,6 +120,7 @@ def judge_entries(
     """
     effects = position.effects(entries)
     looked, shrunk = look(effects, position)
+    looked = held_back(looked, entries, position)
     case = Case(movement, observed, OPERATOR, position, [], [], Plan(), [], looked, shrunk)
     found = list(caps_are_exceeded(case))
     flagged = [of_cap(each, case) for each in looked if _is_flagged(each, case)]
@@ -216,7 +220,7 @@ def _in_force(movement: Movement, position: Position) -> int:
 
 
 def _is_flagged(looked: Looked, case: Case) -> bool:
-    flagging = ("exceeded", "undetermined") if case.observed else ("exceeded",)
+    flagging = ("exceeded", *PAUSED, "undetermined") if case.observed else ("exceeded", *PAUSED)
     return looked.cap.when_exceeded == "flag" and looked.standing.finding in flagging
 
 
@@ -238,5 +242,7 @@ def _precedence(refusal: Refusal) -> int:
 
 
 def _room(looked: Looked) -> tuple[int, object]:
+    if looked.standing.finding in PAUSED:
+        return (-1, date.min)
     left = looked.standing.left
     return (0, date.min) if left is None else (1, left - looked.standing.asked)

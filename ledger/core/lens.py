@@ -238,11 +238,15 @@ def window_of(cap: Cap, lot_day: date) -> Span | None:
 
 
 def limit_on(cap: Cap, day: date) -> Decimal | None:
-    """Return a cap's limit on a day in its unit; None where it is undetermined. Not to be asked of an unlimited one."""
+    """Return a cap's limit on a day in its unit, tolerance included; None where it is undetermined.
+
+    Not to be asked of an unlimited one.
+    """
     until = cap.window.span.until
     if until is not None and day >= until:
         return None
-    return cap.limit.on(day)
+    amount = cap.limit.on(day)
+    return amount if amount is None or not cap.tolerance else cap.enforced(amount)
 
 
 def _rolled(changes: list[tuple[date, int]], until: date) -> list[tuple[date, int]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-from ledger.core.conditions import Conditions, asks_for, unknown_in
+from ledger.core.conditions import Conditions, asks_for, holds, unknown_in
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Rule, Rulebook
@@ -17,7 +17,10 @@ Outcome = Literal["permit", "not_permitted", "undetermined"]
 
 @dataclass(frozen=True, slots=True)
 class RuleAnswer:
-    """What the rules of a book say: the outcome, the rule or rules that decided, and why in words."""
+    """What the rules of a book say: the outcome, the rule or rules that decided, and why in words.
+
+    readings: those that it turns on, each with the option that the book chooses.
+    """
 
     outcome: Outcome
     rules: tuple[str, ...]
@@ -26,6 +29,7 @@ class RuleAnswer:
     remedy: str = ""
     review: str = ""
     missing: tuple[str, ...] = ()
+    readings: tuple[tuple[str, str], ...] = ()
 
 
 class Rules:
@@ -43,8 +47,20 @@ class Rules:
         """
         key = (profile.sha256, bisect_right(self.book.boundaries, day))
         if key not in self._answers:
-            self._answers[key] = self._ask(profile, day)
+            answer = self._ask(profile, day)
+            if self.book.turning:
+                answer = replace(answer, readings=self._readings(answer, profile, day))
+            self._answers[key] = answer
         return self._answers[key]
+
+    def _readings(self, answer: RuleAnswer, profile: Profile, day: date) -> tuple[tuple[str, str], ...]:
+        """Return the readings of the rules that answered, and of those left out that would have been asked first."""
+        names = [*answer.rules]
+        at = max((n for n, rule in enumerate(self.book.rules) if rule.name in names), default=len(self.book.rules))
+        for before, rule in self.book.left_out:
+            if before <= at and rule.span.covers(day) and holds(rule.where, profile, self.book, day) is not False:
+                names.append(rule.name)
+        return tuple(dict.fromkeys(each for name in names for each in self.book.turning.get(name, ())))
 
     def _ask(self, profile: Profile, day: date) -> RuleAnswer:
         possible: list[RuleAnswer] = []

@@ -100,8 +100,7 @@ class Reader:
         return View(conn, on, at, size, position, self._profiles, book)
 
     def _book(self, named: str, knowledge: Knowledge) -> tuple[Rulebook, Books]:
-        adopted = next((each.book for each in reversed(knowledge.adoptions) if each.book.name == named), None)
-        book = adopted or rulebooks.load(named)
+        book = rulebooks.named(named, [each.book for each in knowledge.adoptions])
         held = self._asked.get(named)
         if held is None or held[0].sha256 != book.sha256:
             held = self._asked[named] = book, Books()

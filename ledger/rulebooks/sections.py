@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from ledger.core.errors import Malformed
 from ledger.core.rulebook import Answer, Control, Reading, RequiredParty, Rule, Span
 from ledger.rulebooks.conditions import read_chip, read_eccn, read_where
 from ledger.rulebooks.document import Piece, Wrong, choices
@@ -52,7 +53,17 @@ def read_readings(draft: Draft, piece: Piece) -> None:
             chosen = table["chosen"].text("`chosen`")
             if chosen not in words:
                 table["chosen"].wrong(f'"{chosen}" is not an option of {key}.', choices(chosen, words, "options"))
-            draft.readings[key] = Reading(key, options=words, chosen=chosen, **source(table))
+            stated = chosen if key in draft.settings else ""
+            chosen = _as_set(draft, key, words) if stated else chosen
+            draft.readings[key] = Reading(key, options=words, chosen=chosen, stated=stated, **source(table))
+
+
+def _as_set(draft: Draft, key: str, options: Mapping[str, str]) -> str:
+    """Return the option that the person asking chooses of a reading. Errors: Malformed."""
+    option = draft.settings[key].strip()
+    if option not in options:
+        raise Malformed(key, f'"{option}" is not an option of the reading {key}.', choices(option, options, "options"))
+    return option
 
 
 def read_controls(draft: Draft, piece: Piece) -> None:
@@ -104,6 +115,8 @@ def read_rules(draft: Draft, piece: Piece) -> tuple[Rule, ...]:
             if draft.applies(table):
                 rules.append(rule)
                 draft.rule_lines.append(part.line)
+            else:
+                draft.left_out.append((len(rules), rule))
     draft.using = ""
     return tuple(rules)
 

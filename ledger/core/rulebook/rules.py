@@ -17,7 +17,8 @@ Answer = Literal["permit", "presume_deny", "deny", "undetermined"]
 class Reading:
     """A text with two meanings: every option in words, and the one this book chooses.
 
-    used_by: the rules and caps that turn on it; where there are none, choosing otherwise changes no answer.
+    used_by: the rules and caps that turn on it; where there are none, choosing otherwise changes no answer. stated:
+    the option that the document chooses, where the person asking chose one; else "".
     """
 
     name: str
@@ -27,6 +28,12 @@ class Reading:
     used_by: tuple[str, ...] = ()
     confidence: str = ""
     note: str = ""
+    stated: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the person asking chose the option."""
+        return bool(self.stated)
 
 
 @dataclass(frozen=True, slots=True)
