@@ -287,7 +287,8 @@ class Oracle:
                  for name in self.caps[base]["by"]]  # fmt: skip
         part = tuple(each for each in subject if each.partition("=")[0] in names), window
         was, now = before[base][i].get(part, NONE)[0], after[base][i].get(part, NONE)[0]
-        return Decimal(share["fraction"] * (now if share["enlarges"] else was + min(Decimal(0), now - was)))
+        used = now if share["enlarges"] else was + min(Decimal(0), now - was)
+        return Decimal(share["fraction"] * max(Decimal(0), used))
 
     def _paused(self, n: int, before: list[list[Table]], after: list[list[Table]], dated: date) -> list[object]:
         """The counters of a cap that admits nothing on the day that entries are dated, which they raise on that day."""

@@ -89,7 +89,8 @@ def _steps(share: Share, base: Counter, changes: Changes, first: date) -> list[S
     steps: list[Step] = []
     for day in sorted({first, *base.days[bisect_right(base.days, first) :], *counted}):
         used = base.used(day).plus(_until(counted, day))
-        steps.append((day, share.fraction * used.tpp, share.fraction * (used.tpp + used.doubt_tpp)))
+        sure = max(used.tpp, ZERO)  # more was returned than shipped: then there is none of it
+        steps.append((day, share.fraction * sure, share.fraction * max(sure, used.tpp + used.doubt_tpp)))
     return steps
 
 
