@@ -427,6 +427,7 @@ def test_csv_has_opening_rows_then_every_change_then_closing_rows(ledger, conn):
         ("closing", "installed", "", "", "0"),
     ]
     assert tuple(rows[0]) == COLUMNS
+    assert (rows[0]["day"], rows[-1]["day"]) == ("2025-12-31", "2026-06-30")
     assert {row["root"] for row in rows} == {ask(conn, recipient="mydc").root}
     assert rows[6]["tpp_change"] == str(-40 * TPP)
 

@@ -30,22 +30,21 @@ PAPERS = ("a4", "us-letter")
 _STAGES = ("reserved", "licensed", "open", "shipped", "in_transit", "installed")
 _BALANCES = (
     Column("stage"),
-    Column("opening chips", right=True, optional=True),
-    Column("closing chips", right=True),
     Column("opening TPP", right=True),
     Column("closing TPP", right=True),
+    Column("opening chips", right=True, optional=True),
+    Column("closing chips", right=True, optional=True),
 )
 _LINES = (
     Column("day"),
     Column("record", right=True),
     Column("what", least=8),
     Column("stage"),
-    Column("chips before", right=True, optional=True),
-    Column("change", right=True, optional=True),
-    Column("after", right=True, optional=True),
     Column("TPP before", right=True, optional=True),
-    Column("change", right=True),
-    Column("after", right=True),
+    Column("TPP change", right=True),
+    Column("TPP after", right=True),
+    Column("chips change", right=True, optional=True),
+    Column("chips after", right=True, optional=True),
     Column("about", below=True),
 )
 _DISCREPANCIES = (
@@ -170,7 +169,7 @@ def _text(found: Statement, sentence: str, width: int | None) -> Iterator[str]:
 
 def _balance(found: Statement, stage: str) -> list[str]:
     before, after = found.opening[stage], found.closing[stage]
-    return [_word(stage), grouped(before.chips), grouped(after.chips), figure(before.tpp), figure(after.tpp)]
+    return [_word(stage), figure(before.tpp), figure(after.tpp), grouped(before.chips), grouped(after.chips)]
 
 
 def _rows(line: Line, found: Statement) -> Iterator[list[str]]:
@@ -188,9 +187,7 @@ def _rows(line: Line, found: Statement) -> Iterator[list[str]]:
 def _figures(change: Change) -> list[str]:
     before, amount, after = change.before, change.amount, change.after
     chips = "-" if amount.unstated_tpp and not amount.chips else _signed(amount.chips)
-    return [
-        grouped(before.chips), chips, grouped(after.chips), figure(before.tpp), _signed(amount.tpp), figure(after.tpp)
-    ]  # fmt: skip
+    return [figure(before.tpp), _signed(amount.tpp), figure(after.tpp), chips, grouped(after.chips)]
 
 
 def _discrepancy(each: Concern) -> list[str]:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from ledger.core.compute import plain
 from ledger.reports.statement import Balance, Change, Line, Statement
@@ -23,7 +24,8 @@ _FORMULA = tuple("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{F
 def csv_of(statement: Statement) -> str:
     """Return the statement as CSV with a header, lines ended by CR LF (RFC 4180), amounts in plain digits.
 
-    row is `opening`, `movement`, `lapse` or `closing`; an opening balance stands in the columns of what is after.
+    row is `opening`, `movement`, `lapse` or `closing`. An opening or closing balance is of the end of its day and
+    stands in the columns of what is after.
     """
     text = io.StringIO()
     writer = csv.writer(text)
@@ -40,7 +42,7 @@ def guarded(cell: str) -> str:
 def _rows(statement: Statement) -> Iterator[Sequence[str]]:
     position = str(statement.known), statement.root
     whose = "", "", "", "", statement.exporter, statement.recipient, statement.country, "", ""
-    opening = statement.first.isoformat()
+    opening = (statement.first - timedelta(days=1)).isoformat()
     for stage in SHOWN:
         yield "opening", opening, *whose, stage, *_balance(statement.opening[stage]), "", "", *position
     for line in statement.lines:
