@@ -222,6 +222,30 @@ def test_a_shared_cap_that_another_broke_concerns_it_and_is_not_its_own(ledger, 
     assert [each.is_own for each in ask(conn, exporter="amd").discrepancies] == [True]
 
 
+def test_what_another_recipient_of_the_same_movement_broke_does_not_concern_one(ledger, conn):
+    ledger.must(
+        party("klang", "MY"),
+        move("receive", "2026-01-07", lines=[{"chip": H100, "quantity": "9", "recipient": who, "destination": "MY"}
+                                             for who in ("mydc", "klang")]),
+    )  # fmt: skip
+
+    def concern(**asked):
+        return [each.discrepancy.subject.split(",")[0] for each in ask(conn, **asked).discrepancies]
+
+    assert concern(country="MY") == ["recipient=mydc", "recipient=klang"]
+    assert concern(recipient="klang") == ["recipient=klang"]
+    assert concern(recipient="mydc") == ["recipient=mydc"]
+    assert concern(country="AE") == []
+
+
+def test_a_cap_that_is_touched_only_after_the_last_day_is_not_shown(ledger, conn):
+    ledger.must(move("grant", "2026-02-01", 10, **MYDC))
+    line = {"exporter": "amd", "recipient": "mydc", "destination": "MY", "authorization": "L2"}
+    ledger.must(license_("L2", "mydc", "MY", exporter="amd"), move("grant", "2026-07-01", 10, **line))
+    assert ask(conn, exporter="amd").caps == ()
+    assert [each.own for each in ask(conn, exporter="amd", last=date(2026, 7, 1)).caps] == [10 * TPP]
+
+
 @pytest.mark.parametrize(
     ("asked", "error"),
     [
@@ -354,7 +378,7 @@ def test_opening_and_movements_are_closing_as_a_plain_loop_has_them(
               for who, (recipient, where) in itertools.product(("nvidia", "amd"), (("mydc", "MY"), ("g42", "AE")))),
             chips=(H100, A100),
         )  # fmt: skip
-        seqs: list[int] = []
+        begun, seqs = ledger.size(), list[int]()
         for step in asked:
             if step["kind"] == "lapse":
                 ledger.writer.release_lapsed(on=FIRST + timedelta(days=step["on"]), at=AT)
@@ -363,7 +387,7 @@ def test_opening_and_movements_are_closing_as_a_plain_loop_has_them(
                 seqs += [receipt.seq] if receipt.verdict == "posted" else []
         first = FIRST + timedelta(days=start)
         last = first + timedelta(days=length)
-        known = max(0, ledger.size() - unknown)
+        known = max(begun, ledger.size() - unknown)
         of = {"exporter": exporter, "recipient": recipient, "country": country}
         found = ask(conn, known=known, first=first, last=last, **of)
         assert found.opening == by_hand(conn, known, first - timedelta(days=1), **of)
@@ -470,6 +494,7 @@ def test_a_pdf_says_that_it_is_accessible_in_which_language_and_what_it_is_calle
     assert b"/Marked true" in made
     assert re.search(rb"<dc:title>.*Statement of mydc, 2026-01-01 to 2026-06-30", made, re.DOTALL)
     assert b"/DisplayDocTitle true" in made
+    assert b"/CreationDate(D:20260105090000" in made  # of the record it is known at, never of the day it is made
 
 
 def test_pages_follow_the_paper_asked_for():
