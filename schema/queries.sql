@@ -424,3 +424,71 @@ WHERE profile = ANY(%(profiles)s) AND effective_on = %(day)s AND seq <= %(known)
     AND NOT EXISTS (SELECT FROM reversal
         WHERE (record = entry.seq AND reversed_by <= %(known)s) OR reversed_by = entry.seq)
 ORDER BY seq, n;
+
+-- name: profiles_naming
+-- The profiles of an exporter, a recipient and some destinations, where each is asked for.
+SELECT id FROM profile
+WHERE (%(exporter)s::text = '' OR body->>'exporter' = %(exporter)s::text)
+    AND (%(recipient)s::text = '' OR body->>'recipient' = %(recipient)s::text)
+    AND (cardinality(%(countries)s::text[]) = 0 OR body->>'destination' = ANY(%(countries)s::text[]))
+ORDER BY id;
+
+-- name: destination
+-- Whether anything ever went to a destination.
+SELECT 1 FROM profile WHERE body->>'destination' = %(code)s LIMIT 1;
+
+-- name: balances_of
+-- What some profiles have in each stage on a day, as known at a record, without what has lapsed.
+SELECT stage, sum(chips)::bigint, sum(tpp), coalesce(sum(tpp) FILTER (WHERE chips IS NULL), 0)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on <= %(day)s
+    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+GROUP BY stage;
+
+-- name: entries_between
+-- The entries of some profiles on some days, as known at a record, in the order of days and records.
+SELECT seq, line, stage, coalesce(cause, ''), profile, effective_on, last_day, chips, tpp
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on BETWEEN %(first)s AND %(last)s
+ORDER BY effective_on, seq, n LIMIT %(most)s;
+
+-- name: lapsing_between
+-- What some profiles had reserved or open at the end of its last day, lot by lot, where that day is one of some days.
+SELECT lot_seq, lot_line, stage, profile, last_day, sum(chips)::bigint, sum(tpp),
+    coalesce(sum(tpp) FILTER (WHERE chips IS NULL), 0)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage IN ('reserved', 'open')
+    AND last_day BETWEEN %(first)s AND %(last)s AND effective_on <= last_day
+GROUP BY 1, 2, 3, 4, 5 HAVING sum(tpp) <> 0 ORDER BY 1, 2, 3;
+
+-- name: recorded
+-- What some records are, who asked for them and when, and what was asked.
+SELECT seq, kind, actor, recorded_at, payload FROM journal WHERE seq = ANY(%(seqs)s);
+
+-- name: records_touching
+-- Which of some records have entries of some profiles.
+SELECT DISTINCT seq FROM entry WHERE seq = ANY(%(seqs)s) AND seq <= %(known)s AND profile = ANY(%(profiles)s);
+
+-- name: discrepancies_opened
+-- Discrepancies opened up to a record and dated up to a day, as they are now, with the payload that opened them.
+SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, opened_at, owner, state, note, payload
+FROM discrepancy JOIN journal ON seq = id
+WHERE id <= %(known)s AND effective_on <= %(day)s ORDER BY id;
+
+-- name: discrepancy_changes
+-- What was said of discrepancies after they were opened, up to a record, in order.
+SELECT payload FROM journal
+WHERE kind IN ('discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened') AND seq <= %(known)s
+ORDER BY seq;
+
+-- name: leaf_hashes
+-- The leaf hashes of the records up to one, in order.
+SELECT leaf_hash FROM journal WHERE seq <= %(known)s ORDER BY seq;
+
+-- name: recorded_at
+-- When a record was written.
+SELECT recorded_at FROM journal WHERE seq = %(seq)s;
+
+-- name: sealed
+-- One record's envelope and leaf hash.
+SELECT envelope, leaf_hash FROM journal WHERE seq = %(seq)s;

@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "ledger.cli.explain:explain",
     "usage": "ledger.cli.usage:usage",
     "history": "ledger.cli.history:history",
+    "statement": "ledger.cli.statement:statement",
     "backtest": "ledger.cli.backtest:backtest",
     "revalue": "ledger.cli.revalue:revalue",
     "duties": "ledger.cli.duties:duties",
@@ -37,6 +38,8 @@ COMMANDS = {
     "close": "ledger.cli.settling:close",
     "check": "ledger.cli.reconcile:check",
     "rebuild": "ledger.cli.reconcile:rebuild",
+    "checkpoint": "ledger.cli.checkpoint:checkpoint",
+    "prove": "ledger.cli.checkpoint:prove",
     "demo": "ledger.cli.demo:demo",
 }
 
