@@ -40,6 +40,7 @@ COMMANDS = {
     "rebuild": "ledger.cli.reconcile:rebuild",
     "checkpoint": "ledger.cli.checkpoint:checkpoint",
     "prove": "ledger.cli.checkpoint:prove",
+    "keys": "ledger.cli.keys:app",
     "demo": "ledger.cli.demo:demo",
 }
 

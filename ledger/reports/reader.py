@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from ledger import rulebooks
-from ledger.core.errors import NotFound
+from ledger.core.errors import NotFound, Unusable
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
@@ -73,6 +73,7 @@ class Reader:
 
         Raises:
             NotFound: there is no such record or rulebook.
+            Unusable: row-level security hides the ledger from this login.
         """
         try:
             yield self._view(on, known, rulebook)
@@ -82,7 +83,13 @@ class Reader:
     def _view(self, on: date, known: int | datetime | None, rulebook: str | None) -> View:
         conn = self._conn
         row = conn.execute(SQL["head"]).fetchone()
-        size = int(row[0]) if row else 0
+        if row is None:  # an empty ledger has room for everything: what is hidden must not look like one
+            raise Unusable(
+                "rows_hidden",
+                "The database shows this login nothing of the ledger.",
+                "Connect as the owner of its tables, or be granted capledger_reader.",
+            )
+        size = int(row[0])
         at = record_at(conn, known, size)
         if at < self._knowledge.seq:
             knowledge, books = learn(conn, Knowledge(), at), Books()

@@ -27,7 +27,8 @@ class CapLeft:
     """One cap that a movement touches, on the day from `on` that leaves least. Amounts are in `unit`.
 
     limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips. remark: the
-    limit as stated where it has a tolerance, and the period in which it is suspended or blocked.
+    limit as stated where it has a tolerance, and the period in which it is suspended or blocked. Where one asks who may
+    not see what others have used of a shared cap, used and doubt are None too.
     """
 
     cap: str
@@ -35,8 +36,8 @@ class CapLeft:
     window: str
     unit: str
     limit: Decimal | None
-    used: Decimal
-    doubt: Decimal
+    used: Decimal | None
+    doubt: Decimal | None
     remaining: Decimal | None
     state: str
     day: date

@@ -27,6 +27,7 @@ BEGIN
             ON head, scope, request_key, fact, profile, lot, reversal, entry, counter_day, discrepancy, reconciliation,
                 proposal, job_run
             TO capledger_writer;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON access_key, party_role, session, attempt TO capledger_writer;
     END IF;
 END
 $$;
