@@ -1,8 +1,9 @@
 -- Every statement the ledger runs, by name, with a sentence each. Parameters are named; none is ever built from text.
 
 -- name: lock_head
--- The journal's end, locked first, and which of an organization's keys are settled, by which record, as what.
-SELECT size, frontier, recorded_at, profiles, keys, seqs, fingerprints FROM lock_head(%(asker)s, %(asked)s::text[]);
+-- The journal's end, locked first, and which of some organizations' keys are settled, by which record, as what.
+SELECT size, frontier, recorded_at, profiles, organizations, keys, seqs, fingerprints
+    FROM lock_head(%(askers)s::text[], %(asked)s::text[]);
 
 -- name: post_few
 -- A few rows of each table, in one round trip.
@@ -14,7 +15,7 @@ SET enable_seqscan = off;
 
 -- name: post_few_at
 -- The same, if the journal is still so long and none of the keys is settled; says whether it was.
-SELECT post_few_at(%(expected)s, %(asker)s, %(asked)s::text[], %(batch)s::jsonb);
+SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)s::jsonb);
 
 -- name: head
 -- The journal's end, as readers see it.
