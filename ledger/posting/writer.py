@@ -62,13 +62,12 @@ class Writer:
         with _without_collecting():
             return self._post(requests, [Asker(actor)] * len(requests), at, together)
 
-    def post_from_many(self, requests: Sequence[tuple[Asker, Request]], *, at: datetime) -> list[Receipt]:
-        """Judge requests of several askers in order, each on its own, and write what comes of them in one commit.
-
-        The receipts are what posting them one by one would give. Raises what `post` raises.
-        """
+    def post_from_many(
+        self, requests: Sequence[tuple[Asker, Request]], *, at: datetime, together: bool = False
+    ) -> list[Receipt]:
+        """Do the same for requests of several askers; each gets the receipt that it would get posted alone."""
         with _without_collecting():
-            return self._post([request for _, request in requests], [asker for asker, _ in requests], at, False)
+            return self._post([request for _, request in requests], [asker for asker, _ in requests], at, together)
 
     def _post(
         self, requests: Sequence[Request], askers: Sequence[Asker], at: datetime, together: bool
