@@ -1,6 +1,7 @@
 """What the ledger says on a day, as known on a day: remaining, usage, standings, history."""
 
 from ledger.reports.discrepancies import Discrepancy, discrepancies
+from ledger.reports.explaining import Explained, explained
 from ledger.reports.history import Happening, history
 from ledger.reports.reader import Reader, View
 from ledger.reports.remaining import CapLeft, Remaining, explain, remaining
@@ -12,6 +13,7 @@ __all__ = [
     "CapLeft",
     "CapStanding",
     "Discrepancy",
+    "Explained",
     "Happening",
     "Reader",
     "Remaining",
@@ -19,6 +21,7 @@ __all__ = [
     "View",
     "discrepancies",
     "explain",
+    "explained",
     "history",
     "remaining",
     "standings",

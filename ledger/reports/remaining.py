@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from ledger.core import counters
+from ledger.core.compute import equivalents, plain
 from ledger.core.deciding import Judged, judge
 from ledger.core.errors import NotFound
 from ledger.core.movements import Line, Movement
 from ledger.core.refusals import OPERATOR, Looked
 from ledger.core.rulebook import Span
+from ledger.reference import REFERENCE_CHIP
+from ledger.reference import chip as rated
 from ledger.reports.reader import View
 
 BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not_permitted")
@@ -45,6 +49,17 @@ class CapLeft:
         """Whether the cap can limit a request: one that only flags or only watches never does."""
         return self.when_exceeded == "refuse" and self.state != "watched"
 
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON, amounts as exact text."""
+        amounts = {name: _exact(getattr(self, name)) for name in ("limit", "used", "doubt", "remaining")}
+        in_tpp = {f"{name}_tpp": amounts[name] if self.unit == "TPP" else None
+                  for name in ("limit", "used", "remaining")}  # fmt: skip
+        return {
+            "cap": self.cap, "subject": self.subject, "window": self.window, "unit": self.unit, **amounts,
+            "state": self.state, **in_tpp, "day": self.day.isoformat(), "when_exceeded": self.when_exceeded,
+            "law": self.law, "confidence": self.confidence, "status": self.status, "book": self.book,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
@@ -65,6 +80,27 @@ class Remaining:
     open_tpp: Decimal | None
     open_chips: int | None
     caps: tuple[CapLeft, ...]
+
+    @property
+    def remaining_h100_equivalents(self) -> Decimal | None:
+        """How many H100 the TPP is: to show, never counted."""
+        return None if self.remaining_tpp is None else equivalents(self.remaining_tpp, rated(REFERENCE_CHIP).tpp)
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON, amounts as exact text."""
+        return {
+            "remaining_tpp": _exact(self.remaining_tpp),
+            "remaining_chips": self.remaining_chips,
+            "remaining_h100_equivalents": _exact(self.remaining_h100_equivalents),
+            "binding_cap": self.binding_cap,
+            "why": self.why,
+            "remedy": self.remedy,
+            "rules": list(self.rules),
+            "review": self.review,
+            "caps": [cap.body() for cap in self.caps],
+            "open_tpp": _exact(self.open_tpp),
+            "open_chips": self.open_chips,
+        }
 
 
 def remaining(
@@ -156,6 +192,10 @@ def _left(view: View, looked: Looked, judged: Judged) -> CapLeft:
         else counters.state(cap, standing.used, standing.doubt, limit),
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
     )  # fmt: skip
+
+
+def _exact(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
 
 
 def _fits(cap: CapLeft, per_chip: Decimal) -> tuple[int, Decimal]:

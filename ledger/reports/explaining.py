@@ -1,0 +1,96 @@
+"""The verdict that posting a movement would come to, with every rule and cap looked at; nothing is posted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ledger.core.compute import plain
+from ledger.core.deciding import Judged
+from ledger.core.errors import NotFound
+from ledger.core.movements import Movement
+from ledger.core.refusals import OPERATOR, Looked, Refusal
+from ledger.reports.reader import View
+from ledger.reports.remaining import explain, window_text
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A judgment of a movement that is not posted; `judged` is None where it names something that is not known."""
+
+    judged: Judged | None
+    code: str
+    message: str
+    remedy: str
+
+    @property
+    def verdict(self) -> str:
+        """`posted` or `refused`: what would become of it."""
+        return "refused" if self.code else "posted"
+
+    @property
+    def binding(self) -> str | None:
+        """The refusing cap that admits fewest chips; `unlimited` where there is none."""
+        if self.judged is None:
+            return None
+        return self.judged.binding.cap.name if self.judged.binding else "unlimited"
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        judged = self.judged
+        return {
+            "verdict": self.verdict,
+            "code": self.code,
+            "message": self.message,
+            "remedy": self.remedy,
+            "binding_cap": self.binding,
+            "rules": [
+                {"line": line.number, "outcome": answer.outcome, "rules": list(answer.rules),
+                 "message": answer.message, "review": answer.review}
+                for line, answer in (judged.answers if judged else ())
+            ],
+            "caps": [_cap(looked) for looked in (judged.looked if judged else ())],
+            "breaches": [_breach(breach) for breach in (judged.breaches if judged else ())],
+        }  # fmt: skip
+
+
+def explained(view: View, movement: Movement, *, observed: bool = False, asker: str = OPERATOR) -> Explained:
+    """Return what posting a movement would come to. What is not known is a refusal too, as it is for a posting."""
+    try:
+        judged = explain(view, movement, observed=observed, asker=asker)
+    except NotFound as unknown:
+        return Explained(None, unknown.code, unknown.message, unknown.remedy)
+    refusal = judged.refusal
+    return Explained(judged, *((refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")))
+
+
+def _cap(looked: Looked) -> dict[str, Any]:
+    cap, standing = looked.cap, looked.standing
+    return {
+        "cap": cap.name,
+        "subject": looked.key.subject,
+        "window": window_text(looked.span),
+        "unit": cap.limit.unit,
+        "limit": _exact(standing.limit),
+        "used": _exact(standing.used),
+        "asked": _exact(standing.asked),
+        "doubt": _exact(standing.doubt),
+        "left": _exact(standing.left),
+        "finding": standing.finding,
+        "day": standing.day.isoformat(),
+        "when_exceeded": cap.when_exceeded,
+        "law": cap.law,
+        "confidence": cap.confidence,
+        "status": cap.status,
+        "book": looked.adoption.book.name,
+    }
+
+
+def _breach(breach: Refusal) -> dict[str, str]:
+    named = ("code", "message", "subject", "book", "cap", "window", "amount", "unit")
+    return {name: value for name in named if (value := getattr(breach, name))}
+
+
+def _exact(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
