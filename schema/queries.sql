@@ -307,3 +307,29 @@ GROUP BY 1, 2;
 -- name: profiles_used
 -- The profiles of all entries up to a record.
 SELECT DISTINCT profile FROM entry WHERE seq <= %(known)s;
+
+-- name: asked_after
+-- Movements and refused requests after a record, in order.
+SELECT seq, actor, recorded_at, payload, CASE WHEN kind = 'request.refused' THEN judgment END, leaf_hash FROM journal
+WHERE seq > %(after)s AND seq <= %(known)s AND kind IN ('movement.posted', 'request.refused') ORDER BY seq
+LIMIT %(most)s;
+
+-- name: asked_of_party_after
+-- The same of one exporter's records; where the record is one of them, its own numbers lead there.
+SELECT seq, actor, recorded_at, payload, CASE WHEN kind = 'request.refused' THEN judgment END, leaf_hash FROM journal
+WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(after)s AND seq <= %(known)s
+    AND kind IN ('movement.posted', 'request.refused')
+    AND scope_seq > coalesce((
+        SELECT before.scope_seq FROM journal AS before JOIN scope USING (scope)
+        WHERE before.seq = %(after)s AND scope.party = %(party)s
+    ), 0)
+ORDER BY scope_seq LIMIT %(most)s;
+
+-- name: runs_before
+-- Recorded reconciliations before a record, newest first.
+SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq FROM reconciliation
+WHERE seq < %(before)s AND seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: jobs_done
+-- When each job's latest period that is done was finished.
+SELECT job, max(finished_at) FROM job_run WHERE finished_at IS NOT NULL GROUP BY job;

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import psycopg
 
-from ledger.api.writing import Busy, Down, WritingDesk
+from ledger.api.writing import Busy, Down, Posted, WritingDesk
 from ledger.posting import Asker, Receipt, Request
 from ledger.reports import Reader
 from ledger.store.source import Connection
@@ -68,6 +69,11 @@ class Desk:
     def waiting(self) -> int:
         """How many requests wait to be written."""
         return self._writing.waiting
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """How many requests were posted, replayed, or refused under each code since the desk was made."""
+        return self._writing.verdicts
 
     @property
     def is_writing(self) -> bool:
@@ -131,6 +137,14 @@ class Desk:
             Busy: the queue is full; nothing was taken in.
             Down: the database was lost meanwhile. Whether it was posted is not known; the same keys tell.
         """
+        return [
+            each.receipt for each in await self.post_marked(requests, actor=actor, person=person, together=together)
+        ]
+
+    async def post_marked(
+        self, requests: Sequence[Request], *, actor: str, person: str = "", together: bool = False
+    ) -> list[Posted]:
+        """Do the same, and say of each receipt whether it was given before."""
         return await self._writing.post(list(requests), Asker(actor, person), together)
 
     async def _in(

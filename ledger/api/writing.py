@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import psycopg
 
@@ -39,7 +40,14 @@ class Down(Problem):
         )  # fmt: skip
 
 
-Answer = list[Receipt] | BaseException
+class Posted(NamedTuple):
+    """A receipt, and whether it is one that was given before, to the same request under the same key."""
+
+    receipt: Receipt
+    is_replay: bool
+
+
+Answer = list[Posted] | BaseException
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +58,7 @@ class _Job:
     asker: Asker
     together: bool
     loop: asyncio.AbstractEventLoop
-    answer: asyncio.Future[list[Receipt]]
+    answer: asyncio.Future[list[Posted]]
 
     @property
     def is_alone(self) -> bool:
@@ -71,6 +79,7 @@ class WritingDesk:
         self._writer: Writer | None = None
         self._ends = False
         self._lost = False
+        self.verdicts: Counter[str] = Counter()  # posted, replayed, or why refused
 
     @property
     def waiting(self) -> int:
@@ -100,7 +109,7 @@ class WritingDesk:
             self._conn.close()
         self._conn = self._writer = None
 
-    async def post(self, requests: list[Request], asker: Asker, together: bool) -> list[Receipt]:
+    async def post(self, requests: list[Request], asker: Asker, together: bool) -> list[Posted]:
         """Queue requests, and wait for their receipts."""
         if not requests:
             return []
@@ -159,10 +168,15 @@ class WritingDesk:
             # Nothing was written. Whose fault it was shows when each is posted in a commit of its own.
             return [answer for job in jobs for answer in self._answers([job])]
 
-    def _post(self, jobs: Sequence[_Job]) -> list[Receipt]:
+    def _post(self, jobs: Sequence[_Job]) -> list[Posted]:
         writer, at = self._open(), datetime.now(UTC)
         asked = [(job.asker, request) for job in jobs for request in job.requests]
-        return writer.post_from_many(asked, at=at, together=jobs[0].together)
+        receipts = writer.post_from_many(asked, at=at, together=jobs[0].together)
+        marked = list(_marked(asked, receipts, writer.built_on))
+        self.verdicts.update(
+            "replayed" if each.is_replay else each.receipt.code or each.receipt.verdict for each in marked
+        )
+        return marked
 
     def _open(self) -> Writer:
         if self._writer is None or self._conn is None or self._conn.closed:
@@ -177,6 +191,18 @@ class WritingDesk:
         if self._conn:
             self._conn.close()
         self._conn = self._writer = None
+
+
+def _marked(asked: Sequence[tuple[Asker, Request]], receipts: Sequence[Receipt], built_on: int) -> Iterator[Posted]:
+    """Yield receipts, marking those that were given before: by an earlier commit, or earlier in this one."""
+    seen: set[tuple[str, str, int]] = set()
+    for (asker, request), receipt in zip(asked, receipts, strict=True):
+        if receipt.seq is None:
+            yield Posted(receipt, False)
+            continue
+        same = asker.actor, request.key, receipt.seq
+        yield Posted(receipt, receipt.seq <= built_on or same in seen)
+        seen.add(same)
 
 
 def _tell(answered: Sequence[tuple[_Job, Answer]]) -> None:

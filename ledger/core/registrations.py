@@ -144,11 +144,16 @@ def ownership(raw: Mapping[str, Any]) -> tuple[Ownership, dict[str, Any]]:
 
 def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:
     """Return a chip's rating, computed from its dense rates; what is stated and differs is malformed."""
-    body = {name: str(text) for name, text in raw.items() if text not in (None, "")}
+    body = {name: _figure_or_text(name, text) for name, text in raw.items() if text is not None and text != ""}
     identifier("chip_id", body.get("chip_id", ""))
     for field, text in body.items():
         free_text(field, text)
-    return chip_from_row(raw), body
+    return chip_from_row(body), body
+
+
+def _figure_or_text(field: str, stated: object) -> str:
+    is_whole = isinstance(stated, int) and not isinstance(stated, bool)
+    return str(stated) if is_whole else stated_text(field, stated)
 
 
 def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple[Authorization, str, dict[str, Any]]:

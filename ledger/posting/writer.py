@@ -46,6 +46,7 @@ class Writer:
         self._memory = Memory(conn)
         self._end: _Head | None = None  # the journal's end, where this writer wrote it last and alone
         self._prefers_indexes = False
+        self.built_on = 0  # how long the journal was before the last commit: what a receipt names up to there is older
 
     def post(self, requests: Sequence[Request], *, actor: str, at: datetime, together: bool = False) -> list[Receipt]:
         """Judge requests in order and write what comes of them in one commit; return their receipts in order.
@@ -145,6 +146,7 @@ class Writer:
             row = conn.execute(SQL["lock_head"], _apart(keys)).fetchone()
             assert row
             size, frontier, recorded_at, profiles, actors, settled, seqs, fingerprints = row
+            self.built_on = size
             others_wrote = size != memory.size
             memory.catch_up(size, profiles)
             known = zip(
@@ -211,6 +213,7 @@ class Writer:
                 conn, rows, expected=end.size, askers=apart["askers"], keys=apart["asked"]
             ):
                 self._committed(batch, rows)
+                self.built_on = end.size
                 return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
             memory.forget_movements()
             return None

@@ -1,0 +1,81 @@
+"""The document of the API: complete, true, and every example of it works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from client import ALLOCATION_H100
+from doorway import serving
+from starlette.testclient import TestClient
+
+from ledger.posting import Writer
+from tests.world import AT, party
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def small(dsn: str) -> str:
+    """A ledger with what the examples refer to and do not make themselves."""
+    with psycopg.connect(dsn) as conn:
+        facts = [party("nvidia"), party("shanghai-holding", "CN"), party("gulf-cloud", "AE")]
+        receipts = Writer(conn).post(facts, actor="operator", at=AT)
+        assert {receipt.verdict for receipt in receipts} == {"posted"}
+    return dsn
+
+
+@pytest.fixture
+def client(small: str) -> Iterator[TestClient]:
+    with serving(small) as client:
+        yield client
+
+
+def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+# In this order the examples make a small ledger; the others are asked of it.
+ORDER = (
+    "post_party", "post_ownership", "post_rating", "post_adoption", "post_authorization", "post_period",
+    "post_movement", "post_batch", "run_reconciliation",
+)  # fmt: skip
+
+
+def asked(client: TestClient, method: str, path: str, operation: Document, seq: int = 0) -> Any:
+    """Send an operation's example: those of its parameters that have one, and its body. seq: the record it is about."""
+    query, headers = {}, {}
+    for parameter in operation.get("parameters", ()):
+        name, example = parameter["name"], parameter.get("example")
+        if parameter["in"] == "path":
+            value = seq if name == "seq" else example
+            path = path.replace(f"{{{name}}}", str(value))
+        elif parameter["in"] == "header" and example is not None:
+            headers[name] = example
+        elif example is not None:
+            query[name] = example
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+    return client.request(method.upper(), path, params=query, headers=headers, json=body)
+
+
+def test_every_example_of_the_document_works(client):
+    found = client.get("/v1/openapi.json").json()
+    by_name = {operation["operationId"]: (method, path, operation) for method, path, operation in operations(found)}
+    answers = {name: asked(client, *by_name[name]) for name in ORDER}
+    about = {
+        "show_movement": answers["post_movement"].json()["seq"],
+        "show_reconciliation": answers["run_reconciliation"].json()["seq"],
+        "post_discrepancy_change": client.get("/v1/discrepancies").json()["items"][0]["id"],
+    }
+    for name in by_name.keys() - set(ORDER):
+        answers[name] = asked(client, *by_name[name], seq=about.get(name, 0))
+    wrong = {name: answer.text for name, answer in answers.items() if answer.status_code not in (200, 201)}
+    assert wrong == {}
+    assert answers["ask_remaining"].json()["remaining_chips"] == ALLOCATION_H100 - 49_000
+    receipts = answers["post_batch"].json()["receipts"]
+    assert [receipt["verdict"] for receipt in receipts] == ["posted", "posted"]
+    assert answers["post_discrepancy_change"].status_code == 201
