@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
-from client import ALLOCATION_H100
-from doorway import serving
+import schemathesis
+from client import ALLOCATION_H100, found
+from doorway import StandIn, bearer, serving
+from schemathesis.specs.openapi import checks
 from starlette.testclient import TestClient
 
+from ledger.api.app import create_app
+from ledger.api.desk import Desk
 from ledger.posting import Writer
+from tests.conftest import Databases, in_database
 from tests.world import AT, party
 
 Document = dict[str, Any]
@@ -63,8 +69,8 @@ def asked(client: TestClient, method: str, path: str, operation: Document, seq: 
 
 
 def test_every_example_of_the_document_works(client):
-    found = client.get("/v1/openapi.json").json()
-    by_name = {operation["operationId"]: (method, path, operation) for method, path, operation in operations(found)}
+    document = client.get("/v1/openapi.json").json()
+    by_name = {operation["operationId"]: (method, path, operation) for method, path, operation in operations(document)}
     answers = {name: asked(client, *by_name[name]) for name in ORDER}
     about = {
         "show_movement": answers["post_movement"].json()["seq"],
@@ -79,3 +85,47 @@ def test_every_example_of_the_document_works(client):
     receipts = answers["post_batch"].json()["receipts"]
     assert [receipt["verdict"] for receipt in receipts] == ["posted", "posted"]
     assert answers["post_discrepancy_change"].status_code == 201
+
+
+DOCUMENT = create_app(Desk(""), access=StandIn()).openapi()
+OPERATIONS = {each.ok().definition.raw["operationId"]: each.ok() for each in
+              schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()}  # fmt: skip
+CHECKS = [
+    schemathesis.checks.not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
+    checks.response_schema_conformance, checks.response_headers_conformance,
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def asked_anything(databases: Databases, template: str) -> Iterator[TestClient]:
+    """A server that is asked all sorts of things, one after the other."""
+    name = databases.make(template)
+    dsn = in_database(databases.server, name)
+    found(dsn)
+    with serving(dsn) as client:
+        yield client
+    databases.done.append(name)
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_whatever_is_asked_the_answer_is_one_that_the_document_tells_of(asked_anything, name, mode):
+    operation = OPERATIONS[name]
+    strategy = operation.as_strategy(generation_mode=mode)
+
+    @hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
+                         phases=[hypothesis.Phase.generate])  # fmt: skip
+    @hypothesis.given(case=strategy)
+    def ask(case: schemathesis.Case) -> None:
+        case.headers = {**(case.headers or {}), **bearer("operator")}
+        how = case.as_transport_kwargs(base_url="http://testserver")
+        how.pop("cookies", None)
+        if isinstance(how.get("data"), str | bytes):
+            how["content"] = how.pop("data")
+        response = asked_anything.request(**how)
+        case.validate_response(response, checks=CHECKS)
+
+    try:
+        ask()
+    except hypothesis.errors.Unsatisfiable:
+        pytest.skip("nothing of that sort can be asked of it")
