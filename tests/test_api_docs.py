@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,7 @@ def test_every_example_of_the_document_works(client):
 DOCUMENT = create_app(Desk(""), access=StandIn()).openapi()
 OPERATIONS = {each.ok().definition.raw["operationId"]: each.ok() for each in
               schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()}  # fmt: skip
+EXAMPLES = int(os.environ.get("CAPLEDGER_TEST_API_EXAMPLES", "10"))  # of each operation, well-formed and not
 CHECKS = [
     schemathesis.checks.not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
     checks.response_schema_conformance, checks.response_headers_conformance,
@@ -113,7 +115,7 @@ def test_whatever_is_asked_the_answer_is_one_that_the_document_tells_of(asked_an
     operation = OPERATIONS[name]
     strategy = operation.as_strategy(generation_mode=mode)
 
-    @hypothesis.settings(max_examples=10, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
+    @hypothesis.settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(hypothesis.HealthCheck),
                          phases=[hypothesis.Phase.generate])  # fmt: skip
     @hypothesis.given(case=strategy)
     def ask(case: schemathesis.Case) -> None:

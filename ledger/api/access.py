@@ -13,6 +13,7 @@ from ledger.core.movements import Movement
 from ledger.core.refusals import Refusal
 from ledger.posting import Receipt, Request
 from ledger.reports import Remaining, View
+from ledger.settings import Settings
 from ledger.store.source import Connection
 
 
@@ -89,6 +90,12 @@ class LedgerAccess:
                 "Install one that has ledger.access.",
             ) from missing  # fmt: skip
         self._verifier = verifier
+
+    @classmethod
+    def of(cls, settings: Settings) -> LedgerAccess:
+        """Return the access layer that the settings describe: keys, and tokens where a provider is named."""
+        oidc = getattr(settings, "oidc", None)
+        return cls(import_module("ledger.access.tokens").Verifier.of(oidc) if oidc else None)
 
     def authenticate(self, conn: Connection, secret: str, *, at: datetime) -> Principal | None:
         """Return who shows this key or token, None where it is not valid."""

@@ -128,6 +128,7 @@ def install(app: FastAPI) -> None:
     )
     app.add_exception_handler(HTTPException, lambda request, fault: _http(request, _as(HTTPException, fault)))
     app.add_exception_handler(psycopg.errors.QueryCanceled, lambda request, fault: of(TOO_SLOW))
+    app.add_exception_handler(Exception, lambda request, fault: of(DEFECT))  # the log has the trace
     app.add_exception_handler(psycopg.OperationalError, lambda request, fault: of(UNAVAILABLE))
 
 
