@@ -68,9 +68,7 @@ def _measure(dsn: str, books: tuple[str, ...], options: argparse.Namespace, *, w
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument(
-        "what", nargs="?", choices=["all", "http"], default="all", help="only the server, or everything"
-    )
+    parser.add_argument("what", nargs="?", choices=["all", "http"], default="all", help="http: the server only")
     parser.add_argument("--movements", type=int, default=2_000, help="one by one in a round; batches have ten times it")
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured")
     parser.add_argument("--entries", type=int, default=1_000_000, help="how many there are when remaining is asked")

@@ -57,9 +57,8 @@ def measure(dsn: str, writer: Writer, world: World, *, movements: int, entries: 
                 sample = plain.execute(NEWEST, (movements,)).fetchall()
                 began = time.perf_counter()
                 insert(plain, sample)
-                rows.append(
-                    ("raw inserts, one per commit", len(sample) / (time.perf_counter() - began), 0.0, [], Counter())
-                )
+                rate = len(sample) / (time.perf_counter() - began)
+                rows.append(("raw inserts, one per commit", rate, 0.0, [], Counter()))
     _print(rows)
 
 
@@ -78,7 +77,8 @@ def _print(rows: Sequence[Row]) -> None:
         told.append([
             name, f"{middle[name]:,.0f}", f"{rates[name][0]:,.0f} - {rates[name][-1]:,.0f}",
             *(f"{1e3 * took[int(len(took) * share)]:.1f}" if took else "" for share in (0.5, 0.99)),
-            f"{1e6 * sum(busy) / len(busy):,.0f}" if took else "", f"{middle[name] / raw:.2f}", f"{middle[name] / trivial:.2f}",
+            f"{1e6 * sum(busy) / len(busy):,.0f}" if took else "", f"{middle[name] / raw:.2f}",
+            f"{middle[name] / trivial:.2f}",
         ])  # fmt: skip
     table(("", "per second", "range", "p50 ms", "p99 ms", "processor us", "to raw inserts", "to /health"), told)
     answers: Counter[int] = sum((found for *_, found in rows), Counter())
