@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -114,7 +114,7 @@ class Door:
         self._desk, self._access = desk, access
         self._kept: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
 
-    def opened_for(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    def opened_for(self, route: Route) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request on a route: the door first, then what the route does."""
 
         async def answer(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ledger.api.access import Access
     from ledger.api.desk import Desk
 
+# Readers and the writer compute in threads; the one that talks to the network must not wait long for its turn.
+TURN_SECONDS = 0.0005
 GRACE_SECONDS = 30  # for what is being answered when the server is told to stop
 
 
@@ -75,6 +78,7 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
             if self.started:
                 tell(address)
 
+    sys.setswitchinterval(TURN_SECONDS)
     log_to_stderr()
     desk = Desk(dsn)
     config = uvicorn.Config(
@@ -104,8 +108,6 @@ def _pages(desk: Desk) -> APIRouter | None:
 
 
 def _tell(address: str, as_json: bool) -> None:
-    import sys
-
     if as_json:
         output.say_json({"address": address, "document": f"{address}/v1/openapi.json"})
     else:
