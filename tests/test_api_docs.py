@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -15,8 +17,11 @@ from doorway import StandIn, bearer, serving
 from schemathesis.specs.openapi import checks
 from starlette.testclient import TestClient
 
+from ledger.api import problems
 from ledger.api.app import create_app
 from ledger.api.desk import Desk
+from ledger.api.routes import ROUTES
+from ledger.api.watching import WATCHING
 from ledger.posting import Writer
 from tests.conftest import Databases, in_database
 from tests.world import AT, party
@@ -131,3 +136,30 @@ def test_whatever_is_asked_the_answer_is_one_that_the_document_tells_of(asked_an
         ask()
     except hypothesis.errors.Unsatisfiable:
         pytest.skip("nothing of that sort can be asked of it")
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("codes", [problems.STATUS_OF_REFUSAL, problems.STATUS_OF_PROBLEM], ids=["refusals", "others"])
+def test_the_page_about_the_api_names_every_code_beside_its_status(codes):
+    lines = [line for line in PAGE.splitlines() if re.match(r"\| \d{3}", line)]
+    missing = [(status, code) for code, status in codes.items() if code != "internal_error" and
+               not any(str(status) in line.split("|")[1] and f"`{code}`" in line for line in lines)]  # fmt: skip
+    assert missing == []
+
+
+def test_the_page_about_the_api_names_every_route():
+    named = re.sub(r"[`,|]", " ", PAGE).split()
+    for route in (*ROUTES, *WATCHING):
+        first, *rest = (part for part in route.path.removeprefix("/v1").split("/") if part and not part.startswith("{"))
+        assert any(word.endswith(f"/{first}") or f"/{first}/" in word for word in named), route.path
+        assert all(part in PAGE for part in rest), route.path
+
+
+def test_every_operation_tells_of_every_answer_that_a_stranger_may_get():
+    for _, path, operation in operations(DOCUMENT):
+        if path not in ("/health", "/ready"):
+            assert {"401", "403", "404", "406", "422", "429", "503", "504"} <= operation["responses"].keys(), path
+            assert operation["security"] == [{"key": []}]
+    assert DOCUMENT["openapi"].startswith("3.1")

@@ -55,12 +55,14 @@ async def read(
             call.principal.party,
         ]
     )
-    has = call.request.headers.get("if-none-match", "")
+    is_read = call.request.method == "GET"  # a dry run is not: what it answers is nobody's to keep
+    has = call.request.headers.get("if-none-match", "") if is_read else ""
 
     def answer(reader: Reader) -> Response:
         with viewing(reader, day, known, book) as view:
             tag = f'"{view.size}-{hashlib.sha256(question.encode()).hexdigest()[:20]}"'
-            headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+            headers = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+            headers |= {"ETag": tag} if is_read else {}
             if _matches(has, tag):
                 return Response(status_code=304, headers=headers)
             found, stamp = ask(view), view.stamp()

@@ -57,7 +57,6 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
         told[200] = done
     if "dry_run" in route.asks:
         told[200] = {"description": "The verdict, explained.", "content": {formats.JSON: {"schema": ref("Explained")}}}
-        told[304] = {"description": "What the caller has is still so."}
     if route.name == "run_reconciliation":
         told[201] = {**done, "description": "Recorded."}
     for status in (422, 503) if route.roles is OPEN else READ_ERRORS if is_read else POST_ERRORS:

@@ -44,7 +44,7 @@ def _range(part: str) -> tuple[str, float]:
 
 def as_json(value: Any) -> bytes:
     """Return JSON bytes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> bytes:

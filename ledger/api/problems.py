@@ -96,14 +96,13 @@ def problem(
         told["Retry-After"] = str(seconds)
     if status == 401:
         told["WWW-Authenticate"] = 'Bearer realm="capledger"'
-    return Response(json.dumps(body, ensure_ascii=False).encode(), status, told, MEDIA_TYPE)
+    return Response(json.dumps(body, ensure_ascii=False).encode(errors="replace"), status, told, MEDIA_TYPE)
 
 
 def refused(receipts: Sequence[Receipt], first: Receipt, headers: Mapping[str, str] | None = None) -> Response:
     """Return what a refusal of something posted is told as, with its receipt."""
-    errors = ()
     return problem(
-        STATUS_OF_REFUSAL.get(first.code, REFUSED_OTHERWISE), first.code, first.message, first.remedy, errors=errors,
+        STATUS_OF_REFUSAL.get(first.code, REFUSED_OTHERWISE), first.code, first.message, first.remedy,
         receipts=[receipt._asdict() for receipt in receipts], headers=headers,
     )  # fmt: skip
 
