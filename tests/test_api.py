@@ -482,21 +482,27 @@ def test_pages_pass_over_nothing_while_others_post(client, founded):
 
     thread = threading.Thread(target=others)
     thread.start()
-    seen: list[int] = []
-    after = 0
-    while True:
-        is_last = done.is_set()
-        page = get(client, "/v1/movements", "exporter", after=after, limit=7).json()
-        seen += [each["seq"] for each in page["items"]]
-        assert page["next"] >= after
-        after = page["next"]
-        if is_last and not page["has_more"]:
-            break
+    seen = walked(client, done)
     thread.join()
     with psycopg.connect(founded) as conn:
         kinds = "SELECT seq FROM journal WHERE kind IN ('movement.posted', 'request.refused') ORDER BY seq"
         assert seen == [seq for (seq,) in conn.execute(kinds)]
     assert len(seen) == 61
+    assert walked(client, done) == walked(client, done, "auditor") == seen, "full pages, too"
+
+
+def walked(client: TestClient, done: threading.Event, role: str = "exporter") -> list[int]:
+    """Return the records that pages of seven show, one after the other, until nothing more comes."""
+    seen: list[int] = []
+    after = 0
+    while True:
+        is_last = done.is_set()
+        page = get(client, "/v1/movements", role, after=after, limit=7).json()
+        seen += [each["seq"] for each in page["items"]]
+        assert page["next"] >= after
+        after = page["next"]
+        if is_last and not page["has_more"]:
+            return seen
 
 
 def test_a_list_is_the_same_as_json_csv_and_parquet(client):
