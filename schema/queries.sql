@@ -1,8 +1,9 @@
 -- Every statement the ledger runs, by name, with a sentence each. Parameters are named; none is ever built from text.
 
 -- name: lock_head
--- The journal's end, locked first, and which of an organization's keys are settled, by which record, as what.
-SELECT size, frontier, recorded_at, profiles, keys, seqs, fingerprints FROM lock_head(%(asker)s, %(asked)s::text[]);
+-- The journal's end, locked first, and which of some organizations' keys are settled, by which record, as what.
+SELECT size, frontier, recorded_at, profiles, organizations, keys, seqs, fingerprints
+    FROM lock_head(%(askers)s::text[], %(asked)s::text[]);
 
 -- name: post_few
 -- A few rows of each table, in one round trip.
@@ -14,7 +15,7 @@ SET enable_seqscan = off;
 
 -- name: post_few_at
 -- The same, if the journal is still so long and none of the keys is settled; says whether it was.
-SELECT post_few_at(%(expected)s, %(asker)s, %(asked)s::text[], %(batch)s::jsonb);
+SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)s::jsonb);
 
 -- name: head
 -- The journal's end, as readers see it.
@@ -591,3 +592,29 @@ WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(afte
     AND scope_seq > coalesce((SELECT own.scope_seq FROM journal AS own
         WHERE own.seq = %(after)s AND own.scope = (SELECT scope FROM scope WHERE party = %(party)s)), 0)
 ORDER BY scope_seq LIMIT %(limit)s;
+
+-- name: asked_after
+-- Movements and refused requests after a record, in order.
+SELECT seq, actor, recorded_at, payload, CASE WHEN kind = 'request.refused' THEN judgment END, leaf_hash FROM journal
+WHERE seq > %(after)s AND seq <= %(known)s AND kind IN ('movement.posted', 'request.refused') ORDER BY seq
+LIMIT %(most)s;
+
+-- name: asked_of_party_after
+-- The same of one exporter's records; where the record is one of them, its own numbers lead there.
+SELECT seq, actor, recorded_at, payload, CASE WHEN kind = 'request.refused' THEN judgment END, leaf_hash FROM journal
+WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(after)s AND seq <= %(known)s
+    AND kind IN ('movement.posted', 'request.refused')
+    AND scope_seq > coalesce((
+        SELECT before.scope_seq FROM journal AS before JOIN scope USING (scope)
+        WHERE before.seq = %(after)s AND scope.party = %(party)s
+    ), 0)
+ORDER BY scope_seq LIMIT %(most)s;
+
+-- name: runs_before
+-- Recorded reconciliations before a record, newest first.
+SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq FROM reconciliation
+WHERE seq < %(before)s AND seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: jobs_done
+-- When each job's latest period that is done was finished.
+SELECT job, max(finished_at) FROM job_run WHERE finished_at IS NOT NULL GROUP BY job;

@@ -41,6 +41,7 @@ COMMANDS = {
     "checkpoint": "ledger.cli.checkpoint:checkpoint",
     "prove": "ledger.cli.checkpoint:prove",
     "keys": "ledger.cli.keys:app",
+    "serve": "ledger.cli.serve:serve",
     "demo": "ledger.cli.demo:demo",
 }
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ledger.cli import asking, output
-from ledger.cli.asking import exact, figure, limited_to, marks
+from ledger.cli.asking import figure, limited_to, marks
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
-from ledger.core.errors import NotFound
 
 if TYPE_CHECKING:
-    from ledger.core.deciding import Judged
-    from ledger.core.refusals import Looked, Refusal
-    from ledger.core.rulebook import Rulebook
+    from ledger.core.refusals import Looked
+    from ledger.reports import Explained
 
 _COLUMNS = (
     Column("cap", least=12),
@@ -85,128 +82,42 @@ def explain(
     day = asking.day_of(on)
     _, raw = asking.movement_of(movement, day, {"exporter": exporter, "reverses": reverses}, line)
     with asking.viewing(day.isoformat(), known, rulebook) as view:
-        from ledger import reports
         from ledger.posting.requests import Request, read
+        from ledger.reports import explained
 
         asked = read(Request("movement", "explain", raw, observed)).movement
         assert asked is not None  # every request of that kind has one
-        try:
-            judged = reports.explain(view, asked, observed=observed, asker=party)
-        except NotFound as unknown:
-            told = _Told(None, unknown.code, unknown.message, unknown.remedy)
-        else:
-            refusal = judged.refusal
-            words = (refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
-            told = _Told(judged, *words, books=(adoption.book for _, adoption in view.position.timeline))
+        told = explained(view, asked, observed=observed, asker=party)
         stamp, sentence = view.stamp(), asking.stamp_of(view)
     if as_json:
         output.say_json({**stamp, **told.body()})
     else:
-        told.say(f"{movement} of {quantity} {unit} {chip}" if chip else f"{movement} of record {reverses}", sentence)
+        what = f"{movement} of {quantity} {unit} {chip}" if chip else f"{movement} of record {reverses}"
+        _say(told, what, sentence)
     if told.code:
         raise typer.Exit(output.SAYS_NO)
 
 
-class _Told:
-    """What is told of a judgment; `judged` is None where something is named that is not known."""
-
-    def __init__(
-        self, judged: Judged | None, code: str, message: str, remedy: str, *, books: Iterable[Rulebook] = ()
-    ) -> None:
-        self.books = tuple(books)
-        self.judged, self.code, self.message, self.remedy = judged, code, message, remedy
-        self.verdict = "refused" if code else "posted"
-
-    @property
-    def binding(self) -> str | None:
-        """The refusing cap that admits fewest chips; `unlimited` where there is none."""
-        if self.judged is None:
-            return None
-        return self.judged.binding.cap.name if self.judged.binding else "unlimited"
-
-    def reading_words(self, judged: Judged) -> list[str]:
-        """Return the readings that the verdict turns on, each with its law and the options."""
-        from ledger.core.turning import in_words
-
-        return in_words(_readings(judged), self.books)
-
-    def body(self) -> dict[str, Any]:
-        """Return it as JSON."""
-        judged = self.judged
-        return {
-            "verdict": self.verdict,
-            "code": self.code,
-            "message": self.message,
-            "remedy": self.remedy,
-            "binding_cap": self.binding,
-            "rules": [
-                {"line": line.number, "outcome": answer.outcome, "rules": list(answer.rules),
-                 "message": answer.message, "review": answer.review}
-                for line, answer in (judged.answers if judged else ())
-            ],
-            "readings": dict(_readings(judged)) if judged else {},
-            "caps": [_cap(looked) for looked in (judged.looked if judged else ())],
-            "breaches": [_breach(breach) for breach in (judged.breaches if judged else ())],
-        }  # fmt: skip
-
-    def say(self, what: str, stamp: str) -> None:
-        """Say it in sentences, then as a table of caps."""
-        width = screen_width()
-        what = " ".join(what.split())
-        lines = [f"Would be {self.verdict}{f', {self.code}' if self.code else ''}: {self.message or f'{what}.'}"]
-        lines += [self.remedy] if self.remedy else []
-        if (judged := self.judged) is not None:
-            lines += [f"Rule: {_rule(answer.message, answer.review)}" for _, answer in judged.answers]
-            lines += [f"It turns on the reading {words}." for words in self.reading_words(judged)]
-            lines += [f"Binding: {self.binding}."] if judged.looked else ["It changes no cap's counter."]
-        say_lines(*(fold(line, width) for line in [*lines, stamp]))
-        if judged and judged.looked:
-            say_lines([""], table(_COLUMNS, map(_row, judged.looked), width))
-        if judged and judged.breaches:
-            say_lines(["", "It would open:"])
-            say_lines(*(fold(f"- {breach.code}: {breach.message}", width, "  ") for breach in judged.breaches))
-
-
-def _readings(judged: Judged) -> Mapping[str, str]:
-    """Return the readings that a verdict turns on, with the options chosen."""
-    from ledger.core.turning import turned_on
-
-    return turned_on([answer for _, answer in judged.answers], judged.looked)
+def _say(told: Explained, what: str, stamp: str) -> None:
+    """Say it in sentences, then as a table of caps."""
+    width = screen_width()
+    what = " ".join(what.split())
+    lines = [f"Would be {told.verdict}{f', {told.code}' if told.code else ''}: {told.message or f'{what}.'}"]
+    lines += [told.remedy] if told.remedy else []
+    if (judged := told.judged) is not None:
+        lines += [f"Rule: {_rule(answer.message, answer.review)}" for _, answer in judged.answers]
+        lines += [f"It turns on the reading {words}." for words in told.reading_words]
+        lines += [f"Binding: {told.binding}."] if judged.looked else ["It changes no cap's counter."]
+    say_lines(*(fold(line, width) for line in [*lines, stamp]))
+    if judged and judged.looked:
+        say_lines([""], table(_COLUMNS, map(_row, judged.looked), width))
+    if judged and judged.breaches:
+        say_lines(["", "It would open:"])
+        say_lines(*(fold(f"- {breach.code}: {breach.message}", width, "  ") for breach in judged.breaches))
 
 
 def _rule(message: str, review: str) -> str:
     return f"{message} Review: {review}." if review else message
-
-
-def _cap(looked: Looked) -> dict[str, Any]:
-    from ledger.core.pausing import remark
-    from ledger.reports.remaining import window_text
-
-    cap, standing = looked.cap, looked.standing
-    return {
-        "cap": cap.name,
-        "subject": looked.key.subject,
-        "window": window_text(looked.span),
-        "unit": cap.limit.unit,
-        "limit": exact(standing.limit),
-        "used": exact(standing.used),
-        "asked": exact(standing.asked),
-        "doubt": exact(standing.doubt),
-        "left": exact(standing.left),
-        "finding": standing.finding,
-        "day": standing.day.isoformat(),
-        "when_exceeded": cap.when_exceeded,
-        "law": cap.law,
-        "confidence": cap.confidence,
-        "status": cap.status,
-        "book": looked.adoption.book.name,
-        **({"remark": text} if (text := remark(cap, standing.day)) else {}),
-    }
-
-
-def _breach(breach: Refusal) -> dict[str, str]:
-    named = ("code", "message", "subject", "book", "cap", "window", "amount", "unit")
-    return {name: value for name in named if (value := getattr(breach, name))}
 
 
 def _row(looked: Looked) -> list[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ledger.cli import asking, output
-from ledger.cli.asking import exact, figure, limited_to, marks
+from ledger.cli.asking import figure, limited_to, marks
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 from ledger.core.errors import Malformed
 
@@ -90,7 +89,7 @@ def remaining(
             authorization=authorization, exporter=movement.exporter, **stated,
         )  # fmt: skip
         if as_json:
-            output.say_json({**view.stamp(), **_body(left)})
+            output.say_json({**view.stamp(), **left.body()})
             return
         what = f"{asked.chip} for {asked.recipient} in {asked.destination}"
         stamp = asking.stamp_of(view)
@@ -121,7 +120,7 @@ def of_models(
         left = reports.remaining_models(view, asked)
         stamp, sentence = view.stamp(), asking.stamp_of(view)
     if as_json:
-        body = _body(left)
+        body = left.body()
         nothing = {"remaining_tpp": None, "remaining_h100_equivalents": None, "remaining_chips": None}
         output.say_json({**stamp, **body, **nothing, "remaining_models": left.remaining_chips})
         return
@@ -134,56 +133,6 @@ def of_models(
 
 
 _NAMED = ("destination", "recipient", "chip", "quantity", "authorization")  # asked by name, the rest is stated
-
-
-def _body(left: Remaining) -> dict[str, Any]:
-    return {
-        "remaining_tpp": exact(left.remaining_tpp),
-        "remaining_chips": left.remaining_chips,
-        "remaining_h100_equivalents": exact(_equivalents(left.remaining_tpp)),
-        "binding_cap": left.binding_cap,
-        "why": left.why,
-        "remedy": left.remedy,
-        "rules": list(left.rules),
-        "review": left.review,
-        "readings": dict(left.readings),
-        "caps": [_cap(cap) for cap in left.caps],
-        "open_tpp": exact(left.open_tpp),
-        "open_chips": left.open_chips,
-    }
-
-
-def _cap(cap: CapLeft) -> dict[str, Any]:
-    in_tpp = cap.unit == "TPP"
-    return {
-        "cap": cap.cap,
-        "subject": cap.subject,
-        "window": cap.window,
-        "unit": cap.unit,
-        "limit": exact(cap.limit),
-        "used": exact(cap.used),
-        "doubt": exact(cap.doubt),
-        "remaining": exact(cap.remaining),
-        "state": cap.state,
-        "limit_tpp": exact(cap.limit) if in_tpp else None,
-        "used_tpp": exact(cap.used) if in_tpp else None,
-        "remaining_tpp": exact(cap.remaining) if in_tpp else None,
-        "day": cap.day.isoformat(),
-        "when_exceeded": cap.when_exceeded,
-        "law": cap.law,
-        "confidence": cap.confidence,
-        "status": cap.status,
-        "book": cap.book,
-        **({"remark": cap.remark} if cap.remark else {}),
-    }
-
-
-def _equivalents(tpp: Decimal | None) -> Decimal | None:
-    """Return how many H100 a TPP is: to show, never counted."""
-    from ledger.core.compute import equivalents
-    from ledger.reference import REFERENCE_CHIP, chip
-
-    return None if tpp is None else equivalents(tpp, chip(REFERENCE_CHIP).tpp)
 
 
 def _sentence(left: Remaining, what: str, unit: str = "chip") -> str:
@@ -211,7 +160,7 @@ def _details(left: Remaining) -> list[str]:
     if left.open_chips is not None and left.binding_cap != "authorization":
         details.append(f"Open under the authorization: {left.open_chips:,} chips ({figure(left.open_tpp)} TPP).")
     if left.remaining_tpp:
-        details.append(f"{figure(_equivalents(left.remaining_tpp))} H100 equivalents: shown, never counted.")
+        details.append(f"{figure(left.remaining_h100_equivalents)} H100 equivalents: shown, never counted.")
     if left.rules and not left.why:
         details.append(f"Rule: {', '.join(left.rules)}{f' (review: {left.review})' if left.review else ''}.")
     return [detail for detail in details if detail]

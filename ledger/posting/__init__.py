@@ -1,6 +1,6 @@
 """The one door for writing."""
 
-from ledger.posting.requests import Receipt, Request
+from ledger.posting.requests import Asker, Receipt, Request
 from ledger.posting.writer import Writer
 
-__all__ = ["Receipt", "Request", "Writer"]
+__all__ = ["Asker", "Receipt", "Request", "Writer"]

@@ -24,7 +24,7 @@ from ledger.posting.batch import LEDGER, Batch
 from ledger.posting.declaring import stock_moves
 from ledger.posting.memory import Memory
 from ledger.posting.registering import Registered, known_as, register
-from ledger.posting.requests import Asked, Receipt, first_difference
+from ledger.posting.requests import Asked, Asker, Receipt, first_difference
 from schema.queries import SQL
 
 Outcome = Receipt | tuple[Asked, int]  # answered, or to be answered by the record with that number
@@ -40,7 +40,7 @@ class RefusedTogether(Exception):
 
 @dataclass(slots=True)
 class Judging:
-    """One commit's judge: what it remembers, the batch that it fills, who asks, and when.
+    """One commit's judge: what it remembers, the batch that it fills, who asks (of each request in turn), and when.
 
     person: who stands behind the actor, "" where that was not said. proposal: the approved one that is carried out.
     """
@@ -53,23 +53,28 @@ class Judging:
     proposal: int = 0
 
     def all(
-        self, asked: Sequence[Asked | Receipt], settled: Mapping[str, tuple[int, bytes]], *, together: bool
-    ) -> list[Outcome]:
-        """Judge requests in order; each sees what the ones before it did."""
+        self, asked: Sequence[Asked | Receipt], askers: Sequence[Asker],
+        settled: Mapping[tuple[str, str], tuple[int, bytes]], *, together: bool,
+    ) -> list[Outcome]:  # fmt: skip
+        """Judge requests in order, each of the asker in the same place; each sees what the ones before it did."""
+        keys = [(asker.actor, "" if isinstance(each, Receipt) else each.request.key)
+                for asker, each in zip(askers, asked, strict=True)]  # fmt: skip
         fetch_ahead(
-            self.memory, [each for each in asked if isinstance(each, Asked) and each.request.key not in settled]
+            self.memory,
+            [each for key, each in zip(keys, asked, strict=True) if isinstance(each, Asked) and key not in settled],
         )
         answers = self._answers({seq for seq, _ in settled.values()})
         outcomes: list[Outcome] = []
-        within: dict[str, tuple[Asked, Outcome]] = {}
-        for n, each in enumerate(asked):
+        within: dict[tuple[str, str], tuple[Asked, Outcome]] = {}
+        for n, (asker, key, each) in enumerate(zip(askers, keys, asked, strict=True)):
+            self.actor, self.person = asker.actor, asker.person
             outcome: Outcome
             if isinstance(each, Receipt):
                 outcome = each
-            elif each.request.key in settled:
-                outcome = self._replay(each, *settled[each.request.key], answers)
-            elif each.request.key in within:
-                outcome = _repeat(each, *within[each.request.key])
+            elif key in settled:
+                outcome = self._replay(each, *settled[key], answers)
+            elif key in within:
+                outcome = _repeat(each, *within[key])
             else:
                 outcome = self._answer(each, within)
             outcomes.append(outcome)
@@ -77,7 +82,7 @@ class Judging:
                 raise RefusedTogether(n, outcome)
         return outcomes
 
-    def _answer(self, asked: Asked, within: dict[str, tuple[Asked, Outcome]]) -> Outcome:
+    def _answer(self, asked: Asked, within: dict[tuple[str, str], tuple[Asked, Outcome]]) -> Outcome:
         try:
             seq, refusal = self._judge(asked)
         except Malformed as problem:  # what it changes makes no sense with what is known
@@ -87,7 +92,7 @@ class Judging:
         outcome: Outcome = (asked, seq) if refusal is None else _refused(asked, refusal, seq)
         if refusal is None or refusal.code not in LEAVES_KEY_OPEN:
             self.batch.keys.append((self.actor, asked.request.key, seq, asked.fingerprint))
-            within[asked.request.key] = asked, outcome
+            within[self.actor, asked.request.key] = asked, outcome
         return outcome
 
     def _judge(self, asked: Asked) -> tuple[int, Refusal | None]:

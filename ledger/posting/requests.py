@@ -39,6 +39,13 @@ class Request:
     observed: bool = False
 
 
+class Asker(NamedTuple):
+    """Who asks: the ledger's actor, a party's id or `operator`; and the person behind it, "" where none is named."""
+
+    actor: str
+    person: str = ""
+
+
 class Receipt(NamedTuple):
     """What became of a request: `posted`, `replayed` or `refused`.
 

@@ -21,7 +21,7 @@ from ledger.posting.authorizing import release_of
 from ledger.posting.batch import LEDGER, Batch, sealed
 from ledger.posting.judging import Judging, Outcome, RefusedTogether
 from ledger.posting.memory import Memory
-from ledger.posting.requests import ALONE, Asked, Receipt, Request, read
+from ledger.posting.requests import ALONE, Asked, Asker, Receipt, Request, read
 from ledger.store import writing
 from ledger.store.source import Connection
 from schema.queries import SQL
@@ -35,7 +35,7 @@ class _Head:
     frontier: Frontier
     recorded_at: datetime | None
     profiles: int
-    settled: dict[str, tuple[int, bytes]]
+    settled: dict[tuple[str, str], tuple[int, bytes]]
 
 
 class Writer:
@@ -46,6 +46,7 @@ class Writer:
         self._memory = Memory(conn)
         self._end: _Head | None = None  # the journal's end, where this writer wrote it last and alone
         self._prefers_indexes = False
+        self.built_on = 0  # how long the journal was before the last commit: what a receipt names up to there is older
 
     def post(
         self, requests: Sequence[Request], *, actor: str, at: datetime, together: bool = False, person: str = ""
@@ -64,22 +65,32 @@ class Writer:
             under the same keys.
         """
         with _without_collecting():
-            return self._post(requests, actor, at, together, four_eyes.person_of(person))
+            return self._post(requests, [Asker(actor, four_eyes.person_of(person))] * len(requests), at, together)
+
+    def post_from_many(
+        self, requests: Sequence[tuple[Asker, Request]], *, at: datetime, together: bool = False
+    ) -> list[Receipt]:
+        """Do the same for requests of several askers; each gets the receipt that it would get posted alone."""
+        askers = [Asker(asker.actor, four_eyes.person_of(asker.person)) for asker, _ in requests]
+        with _without_collecting():
+            return self._post([request for _, request in requests], askers, at, together)
 
     def _post(
-        self, requests: Sequence[Request], actor: str, at: datetime, together: bool, person: str
-    ) -> list[Receipt]:  # fmt: skip
+        self, requests: Sequence[Request], askers: Sequence[Asker], at: datetime, together: bool
+    ) -> list[Receipt]:
         asked: list[Asked | Receipt] = [_read(request, alone=len(requests) == 1) for request in requests]
-        keys = [each.request.key for each in asked if isinstance(each, Asked)]
-        if not together and (receipts := self._post_at_once(asked, actor, at, person)) is not None:
+        keys = [(asker.actor, each.request.key) for asker, each in zip(askers, asked, strict=True)
+                if isinstance(each, Asked)]  # fmt: skip
+        if not together and (receipts := self._post_at_once(asked, askers, keys, at)) is not None:
             return receipts
         try:
-            with self._commit(actor, keys) as head:
+            with self._commit(keys) as head:
                 batch = Batch(head.size)
-                outcomes = Judging(self._memory, batch, actor, at, person).all(asked, head.settled, together=together)
+                judging = Judging(self._memory, batch, OPERATOR, at)
+                outcomes = judging.all(asked, askers, head.settled, together=together)
                 self._write(batch, head, at)
         except RefusedTogether as refused:
-            return self._refuse_together(asked, refused, actor, at, person)
+            return self._refuse_together(asked, refused, askers[refused.at], at)
         return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
 
     def release_lapsed(self, *, on: date, at: datetime) -> int:
@@ -87,7 +98,7 @@ class Writer:
 
         It changes no total on any day: what lapses stopped counting by itself. Doing it again finds nothing to do.
         """
-        with self._commit(OPERATOR, []) as head:
+        with self._commit([]) as head:
             batch, memory = Batch(head.size), self._memory
             judging = Judging(memory, batch, OPERATOR, at)
             lots = [memory.position.lots.setdefault(lot.ref, lot) for lot in memory.source.lapsed(on)]
@@ -117,7 +128,7 @@ class Writer:
         """
         number, day, rulebook, inputs = run[:4]
         same = {"number": number, "day": day, "rulebook": rulebook, "inputs": inputs}
-        with self._commit(actor, []) as head:
+        with self._commit([]) as head:
             if self._conn.execute(SQL["same_run"], same).fetchone():
                 return None
             batch = Batch(head.size)
@@ -130,16 +141,24 @@ class Writer:
         return seq
 
     @contextmanager
-    def _commit(self, actor: str, keys: list[str]) -> Iterator[_Head]:
-        """Lock the journal's end, first and in a statement of its own; leave with everything written, or nothing."""
+    def _commit(self, keys: list[tuple[str, str]]) -> Iterator[_Head]:
+        """Lock the journal's end, first and in a statement of its own; leave with everything written, or nothing.
+
+        keys: what is asked under, each after its organization.
+        """
         conn, memory = self._conn, self._memory
         try:
-            row = conn.execute(SQL["lock_head"], {"asker": actor, "asked": keys}).fetchone()
+            row = conn.execute(SQL["lock_head"], _apart(keys)).fetchone()
             assert row
-            size, frontier, recorded_at, profiles, settled, seqs, fingerprints = row
+            size, frontier, recorded_at, profiles, actors, settled, seqs, fingerprints = row
+            self.built_on = size
             others_wrote = size != memory.size
             memory.catch_up(size, profiles)
-            known = zip(settled or (), zip(seqs or (), fingerprints or (), strict=True), strict=True)
+            known = zip(
+                zip(actors or (), settled or (), strict=True),
+                zip(seqs or (), fingerprints or (), strict=True),
+                strict=True,
+            )
             yield _Head(size, Frontier(size, frontier), recorded_at, profiles, dict(known))
             conn.commit()
             if others_wrote:  # locking first is quicker than judging twice
@@ -176,8 +195,8 @@ class Writer:
         self._end = _Head(frontier.size, frontier, recorded_at, profiles, {})
 
     def _post_at_once(
-        self, asked: list[Asked | Receipt], actor: str, at: datetime, person: str
-    ) -> list[Receipt] | None:  # fmt: skip
+        self, asked: list[Asked | Receipt], askers: Sequence[Asker], keys: list[tuple[str, str]], at: datetime
+    ) -> list[Receipt] | None:
         """Post few movements in one round trip, if nobody else wrote since; None where that cannot be, or was not so.
 
         What is judged is what this writer remembers, which is exact as long as the journal has not grown. Whether it
@@ -194,11 +213,14 @@ class Writer:
             if not self._prefers_indexes:
                 conn.execute(SQL["prefer_indexes"])
                 self._prefers_indexes = True
-            outcomes = Judging(memory, batch, actor, at, person).all(asked, {}, together=False)
+            outcomes = Judging(memory, batch, OPERATOR, at).all(asked, askers, {}, together=False)
             rows = self._sealed(batch, end, at)
-            keys = [each.request.key for each in asked if isinstance(each, Asked)]
-            if rows.are_few and writing.write_at(conn, rows, expected=end.size, asker=actor, keys=keys):
+            apart = _apart(keys)
+            if rows.are_few and writing.write_at(
+                conn, rows, expected=end.size, askers=apart["askers"], keys=apart["asked"]
+            ):
                 self._committed(batch, rows)
+                self.built_on = end.size
                 return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
             memory.forget_movements()
             return None
@@ -210,19 +232,19 @@ class Writer:
                 conn.autocommit = False
 
     def _refuse_together(
-        self, asked: Sequence[Asked | Receipt], refused: RefusedTogether, actor: str, at: datetime, person: str
+        self, asked: Sequence[Asked | Receipt], refused: RefusedTogether, asker: Asker, at: datetime
     ) -> list[Receipt]:
         """Record one refusal for a whole batch, which settles no key; nothing else of it was kept."""
         first = refused.receipt
         why = f"Nothing was posted: all or nothing, and request '{first.key}' was refused: {first.message}"
         seq, leaf = None, ""
         if first.code not in ("malformed", "key_reused"):
-            with self._commit(actor, []) as head:
+            with self._commit([]) as head:
                 batch = Batch(head.size)
                 body = {"keys": [each.request.key for each in asked if isinstance(each, Asked)]}
                 refusal = Refusal(first.code, why, first.remedy)
-                payload = records.payload_of("batch", actor, None, "request", body, person)
-                seq = batch.add(REQUEST_REFUSED, actor, None, LEDGER, payload, judgments.refused_for(refusal))
+                payload = records.payload_of("batch", asker.actor, None, "request", body, asker.person)
+                seq = batch.add(REQUEST_REFUSED, asker.actor, None, LEDGER, payload, judgments.refused_for(refusal))
                 self._write(batch, head, at)
                 leaf = batch.leaves[-1].hex()
         receipts = []
@@ -231,6 +253,11 @@ class Writer:
             message, remedy = (first.message, first.remedy) if n == refused.at else (why, "")
             receipts.append(Receipt("refused", key, seq, first.code, message, remedy, leaf))
         return receipts
+
+
+def _apart(keys: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return organizations and their keys as two lists, as the database is asked about them."""
+    return {"askers": [actor for actor, _ in keys], "asked": [key for _, key in keys]}
 
 
 @contextmanager

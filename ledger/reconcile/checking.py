@@ -84,7 +84,7 @@ def rebuild(conn: Connection) -> CheckReport:
 
 def _recompute(conn: Connection, *, lock: bool) -> tuple[CheckReport, str, str, _Rebuilt]:
     if lock:
-        conn.execute(SQL["lock_head"], {"asker": "", "asked": []})
+        conn.execute(SQL["lock_head"], {"askers": [], "asked": []})
     row = conn.execute(SQL["head"]).fetchone()
     assert row
     size, frontier, recorded_at, profiles, root = row

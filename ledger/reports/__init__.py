@@ -4,27 +4,33 @@ from ledger.core.duties import Owed
 from ledger.reports.checkpoint import Checkpoint, Growth, Inclusion, checkpoint, prove, prove_growth
 from ledger.reports.discrepancies import Discrepancy, discrepancies
 from ledger.reports.duties import duties
+from ledger.reports.explaining import Explained, explained
 from ledger.reports.history import Happening, history
 from ledger.reports.proposals import Decision, Proposal, proposal, proposals, second_person, second_person_body
 from ledger.reports.reader import Reader, View
+from ledger.reports.records import AskedMovement, movements_after
 from ledger.reports.remaining import CapLeft, Remaining, explain, remaining, remaining_models
+from ledger.reports.runs import RecordedRun, run, runs
 from ledger.reports.standings import CapStanding, standings
 from ledger.reports.statement import Statement, statement
 from ledger.reports.usage import DIMENSIONS, Usage, usage
 
 __all__ = [
     "DIMENSIONS",
+    "AskedMovement",
     "CapLeft",
     "CapStanding",
     "Checkpoint",
     "Decision",
     "Discrepancy",
+    "Explained",
     "Growth",
     "Happening",
     "Inclusion",
     "Owed",
     "Proposal",
     "Reader",
+    "RecordedRun",
     "Remaining",
     "Statement",
     "Usage",
@@ -33,13 +39,17 @@ __all__ = [
     "discrepancies",
     "duties",
     "explain",
+    "explained",
     "history",
+    "movements_after",
     "proposal",
     "proposals",
     "prove",
     "prove_growth",
     "remaining",
     "remaining_models",
+    "run",
+    "runs",
     "second_person",
     "second_person_body",
     "standings",

@@ -20,6 +20,8 @@ from ledger.store.past import PastSource
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
+MOST_ASKED = 32  # books asked by name that a reader remembers: their parameters make any number of them
+
 
 @dataclass(slots=True)
 class View:
@@ -111,6 +113,8 @@ class Reader:
         held = self._asked.get(named)
         if held is None or held[0].sha256 != book.sha256:
             held = self._asked[named] = book, Books()
+            if len(self._asked) > MOST_ASKED:
+                del self._asked[next(iter(self._asked))]
         return held
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from ledger.core import counters, weights
+from ledger.core.compute import equivalents, plain
 from ledger.core.deciding import Judged, judge, judge_models
 from ledger.core.errors import NotFound
 from ledger.core.facts import Authorization
@@ -17,6 +19,8 @@ from ledger.core.refusals import OPERATOR, Looked, Refusal, paused
 from ledger.core.rulebook import PAUSED, Span
 from ledger.core.tested import test_days
 from ledger.core.turning import turned_on
+from ledger.reference import REFERENCE_CHIP
+from ledger.reference import chip as rated
 from ledger.reports.reader import View
 
 BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not_permitted")
@@ -53,6 +57,18 @@ class CapLeft:
         """Whether the cap can limit a request: one that only flags or only watches never does."""
         return self.when_exceeded == "refuse" and self.state != "watched"
 
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON, amounts as exact text."""
+        amounts = {name: _exact(getattr(self, name)) for name in ("limit", "used", "doubt", "remaining")}
+        in_tpp = {f"{name}_tpp": amounts[name] if self.unit == "TPP" else None
+                  for name in ("limit", "used", "remaining")}  # fmt: skip
+        return {
+            "cap": self.cap, "subject": self.subject, "window": self.window, "unit": self.unit, **amounts,
+            "state": self.state, **in_tpp, "day": self.day.isoformat(), "when_exceeded": self.when_exceeded,
+            "law": self.law, "confidence": self.confidence, "status": self.status, "book": self.book,
+            **({"remark": self.remark} if self.remark else {}),
+        }  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
@@ -75,6 +91,28 @@ class Remaining:
     open_chips: int | None
     caps: tuple[CapLeft, ...]
     readings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def remaining_h100_equivalents(self) -> Decimal | None:
+        """How many H100 the TPP is: to show, never counted."""
+        return None if self.remaining_tpp is None else equivalents(self.remaining_tpp, rated(REFERENCE_CHIP).tpp)
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON, amounts as exact text."""
+        return {
+            "remaining_tpp": _exact(self.remaining_tpp),
+            "remaining_chips": self.remaining_chips,
+            "remaining_h100_equivalents": _exact(self.remaining_h100_equivalents),
+            "binding_cap": self.binding_cap,
+            "why": self.why,
+            "remedy": self.remedy,
+            "rules": list(self.rules),
+            "review": self.review,
+            "readings": dict(self.readings),
+            "caps": [cap.body() for cap in self.caps],
+            "open_tpp": _exact(self.open_tpp),
+            "open_chips": self.open_chips,
+        }
 
 
 def remaining(
@@ -224,6 +262,10 @@ def _left(view: View, looked: Looked) -> CapLeft:
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
         remark(cap, view.on),
     )  # fmt: skip
+
+
+def _exact(amount: Decimal | None) -> str | None:
+    return None if amount is None else plain(amount)
 
 
 def _fits(cap: CapLeft, per_chip: Decimal) -> tuple[int, Decimal]:

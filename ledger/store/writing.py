@@ -107,13 +107,13 @@ def write(conn: Connection, rows: Rows) -> None:
     move_head(conn, *rows.head)
 
 
-def write_at(conn: Connection, rows: Rows, *, expected: int, asker: str, keys: Sequence[str]) -> bool:
+def write_at(conn: Connection, rows: Rows, *, expected: int, askers: Sequence[str], keys: Sequence[str]) -> bool:
     """Write few rows in a transaction of their own, if the journal still has `expected` records and no key is settled.
 
-    Returns whether it was so; if not, nothing was written.
+    Each key is of the asker in the same place. Returns whether it was so; if not, nothing was written.
     """
     batch = json.dumps(_document(rows), default=_text)
-    wanted = {"expected": expected, "asker": asker, "asked": keys, "batch": batch}
+    wanted = {"expected": expected, "askers": askers, "asked": keys, "batch": batch}
     row = conn.execute(SQL["post_few_at"], wanted).fetchone()
     return bool(row and row[0])
 

@@ -21,7 +21,7 @@ import psycopg
 from ledger.posting import Writer
 from schema.embedded import EmbeddedPostgres
 from schema.migrate import ensure_current
-from tests.bench import bench_backtest, bench_posting, bench_remaining
+from tests.bench import bench_backtest, bench_http, bench_posting, bench_remaining
 from tests.bench.report import line
 from tests.bench.world import settle
 
@@ -39,7 +39,7 @@ def main() -> None:
             f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; a flush to disk {_flush(folder):,.0f} us",
         )
         with EmbeddedPostgres(folder / "server") as dsn:
-            for n, books in enumerate(BOOKS[: 1 if options.quick else 2]):
+            for n, books in enumerate(BOOKS[: 1 if options.quick or options.what == "http" else 2]):
                 _measure(_database(dsn, f"bench_{n}"), books, options, with_reads=n == 0)
     finally:
         shutil.rmtree(folder)
@@ -50,6 +50,11 @@ def _measure(dsn: str, books: tuple[str, ...], options: argparse.Namespace, *, w
     with psycopg.connect(dsn) as conn:
         writer = Writer(conn)
         world = settle(writer, books)
+        if options.what == "http":
+            bench_http.measure(
+                dsn, writer, world, movements=options.movements, entries=options.entries, rounds=options.rounds
+            )
+            return
         print(f"\n{' and '.join(books)} adopted; {len(world.homes):,} recipients in {len(set(world.homes))} countries")
         bench_posting.measure(dsn, writer, world, movements=options.movements, rounds=options.rounds)
         if options.profile:
@@ -57,11 +62,13 @@ def _measure(dsn: str, books: tuple[str, ...], options: argparse.Namespace, *, w
         if with_reads:
             bench_remaining.measure(dsn, writer, world, entries=options.entries)
             bench_backtest.measure(dsn)
+            bench_http.measure(dsn, writer, world, movements=options.movements, entries=0, rounds=options.rounds)
         line("memory of this process, at most", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("what", nargs="?", choices=["all", "http"], default="all", help="http: the server only")
     parser.add_argument("--movements", type=int, default=2_000, help="one by one in a round; batches have ten times it")
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured")
     parser.add_argument("--entries", type=int, default=1_000_000, help="how many there are when remaining is asked")

@@ -78,13 +78,13 @@ def _raw(plain: Connection, count: int, rates: Rates) -> None:
     """Insert the newest journal rows one per commit, then copy ten times as many in one."""
     plain.execute("TRUNCATE raw_journal")
     rows = plain.execute(NEWEST, (count,)).fetchall()
-    rates.setdefault("raw inserts, one per commit", []).append(_rate(len(rows), lambda: _insert(plain, rows)))
+    rates.setdefault("raw inserts, one per commit", []).append(_rate(len(rows), lambda: insert(plain, rows)))
     plain.execute("TRUNCATE raw_journal")
     more = plain.execute(NEWEST, (10 * count,)).fetchall()
     rates.setdefault("raw COPY", []).append(_rate(len(more), lambda: _copy(plain, more)))
 
 
-def _insert(plain: Connection, rows: list[tuple[object, ...]]) -> None:
+def insert(plain: Connection, rows: list[tuple[object, ...]]) -> None:
     for row in rows:
         plain.execute(INSERT, row, prepare=True)
 

@@ -23,7 +23,7 @@ LAST = FIRST + timedelta(days=DAYS)
 def measure(dsn: str, writer: Writer, world: World, *, entries: int) -> None:
     """Fill the ledger up to a number of entries, then ask and print medians and 99th percentiles, in milliseconds."""
     with psycopg.connect(dsn, autocommit=True) as plain:
-        _fill(plain, writer, world, entries)
+        fill(plain, writer, world, entries)
         plain.execute("VACUUM ANALYZE")  # what a server does by itself, given a few minutes
         there, records = plain.execute("SELECT count(*), max(seq) FROM entry").fetchone() or (0, 0)
     with psycopg.connect(dsn) as conn:
@@ -82,7 +82,8 @@ def _dated_back(dsn: str, world: World) -> None:
     table(("", "posted", "p50 ms", "p99 ms"), rows)
 
 
-def _fill(plain: psycopg.Connection[tuple[int, ...]], writer: Writer, world: World, entries: int) -> None:
+def fill(plain: psycopg.Connection[tuple[int, ...]], writer: Writer, world: World, entries: int) -> None:
+    """Post batches until there are so many entries."""
     requests, start = world.movements(), time.perf_counter()
     posted = 0
     first: float | None = None

@@ -3,7 +3,7 @@
 Each reader takes plain text and returns the fact and its body: what was asked, blanks left out, before defaults.
 """
 
-from ledger.core.registrations.authorizations import AUTHORIZATION_FIELDS, authorization
+from ledger.core.registrations.authorizations import AUTHORIZATION_FIELDS, CHANGES, ISSUED_KINDS, authorization
 from ledger.core.registrations.bodies import from_body, to_body
 from ledger.core.registrations.others import (
     ADOPTION_FIELDS,
@@ -25,7 +25,7 @@ from ledger.core.registrations.parties import (
 from ledger.core.registrations.reading import Reader, read
 
 __all__ = [
-    "ADOPTION_FIELDS", "AUTHORIZATION_FIELDS", "DISCREPANCY_FIELDS", "NOTICE_FIELDS", "OWNERSHIP_FIELDS",
-    "PARTY_FIELDS", "PERIOD_FIELDS", "STOCK_FIELDS", "STOCK_LINE_FIELDS", "Reader", "authorization", "from_body",
-    "notice", "ownership", "party", "rating", "read", "stock", "to_body",
+    "ADOPTION_FIELDS", "AUTHORIZATION_FIELDS", "CHANGES", "DISCREPANCY_FIELDS", "ISSUED_KINDS", "NOTICE_FIELDS",
+    "OWNERSHIP_FIELDS", "PARTY_FIELDS", "PERIOD_FIELDS", "STOCK_FIELDS", "STOCK_LINE_FIELDS", "Reader", "authorization",
+    "from_body", "notice", "ownership", "party", "rating", "read", "stock", "to_body",
 ]  # fmt: skip

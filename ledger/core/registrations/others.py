@@ -13,6 +13,7 @@ from ledger.core.movements.fields import (
     day,
     free_text,
     identifier,
+    stated_text,
     whole,
     word,
 )
@@ -41,12 +42,17 @@ ADOPTION_FIELDS: Mapping[str, Reader] = {"name": identifier, "from": day, "until
 
 def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:
     """Return a chip's rating, computed from its dense rates; what is stated and differs is malformed."""
-    body = {name: str(text) for name, text in raw.items() if text not in (None, "")}
+    body = {name: _figure_or_text(name, text) for name, text in raw.items() if text is not None and text != ""}
     if identifier("chip_id", body.get("chip_id", "")) == MODELS:
         raise Malformed("chip_id", f"chip_id is '{MODELS}', a word with a meaning of its own.", "Use another id.")
     for field, text in body.items():
         free_text(field, text)
-    return chip_from_row(raw), body
+    return chip_from_row(body), body
+
+
+def _figure_or_text(field: str, stated: object) -> str:
+    is_whole = isinstance(stated, int) and not isinstance(stated, bool)
+    return str(stated) if is_whole else stated_text(field, stated)
 
 
 def notice(raw: Mapping[str, Any]) -> tuple[Notice, dict[str, Any]]:

@@ -1,19 +1,20 @@
 -- Functions that save round trips where one movement is posted at a time. They hold no rule of the ledger: what to
 -- write has been decided already.
 
--- The journal's end, locked in a statement of its own, and then which of an organization's keys are settled: the second
--- statement sees whatever was committed while the first one waited. All that a writer looks up until it commits has an
+-- The journal's end, locked in a statement of its own, and then which of some keys, each of the organization that asks
+-- under it, are settled: the second statement sees whatever was committed while the first one waited. All that a writer looks up until it commits has an
 -- index; statistics lag behind a fast import, so the planner is told not to fall back on reading whole tables.
-CREATE FUNCTION lock_head(asker text, asked text[]) RETURNS TABLE (
-    size bigint, frontier bytea, recorded_at timestamptz, profiles integer, keys text[], seqs bigint[],
-    fingerprints bytea[]
+CREATE FUNCTION lock_head(askers text[], asked text[]) RETURNS TABLE (
+    size bigint, frontier bytea, recorded_at timestamptz, profiles integer, organizations text[], keys text[],
+    seqs bigint[], fingerprints bytea[]
 ) LANGUAGE plpgsql AS $$
 BEGIN
     SELECT h.size, h.frontier, h.recorded_at, h.profiles INTO size, frontier, recorded_at, profiles
         FROM head AS h FOR UPDATE;
-    SELECT array_agg(k.key), array_agg(k.seq), array_agg(k.fingerprint) INTO keys, seqs, fingerprints
-        FROM request_key AS k WHERE k.organization = asker AND k.key = ANY (asked);
     PERFORM set_config('enable_seqscan', 'off', true);
+    SELECT array_agg(k.organization), array_agg(k.key), array_agg(k.seq), array_agg(k.fingerprint)
+        INTO organizations, keys, seqs, fingerprints
+        FROM unnest(askers, asked) AS wanted (organization, key) JOIN request_key AS k USING (organization, key);
     RETURN NEXT;
 END
 $$;
@@ -68,11 +69,13 @@ $$;
 
 -- The same where the journal is still as long as the writer remembers, and none of the keys is settled: all of a commit
 -- in one round trip. Otherwise nothing is written, and the writer has to lock first and judge anew.
-CREATE FUNCTION post_few_at(expected bigint, asker text, asked text[], batch jsonb) RETURNS boolean
+CREATE FUNCTION post_few_at(expected bigint, askers text[], asked text[], batch jsonb) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM head WHERE size = expected FOR UPDATE;
-    IF NOT FOUND OR EXISTS (SELECT FROM request_key AS k WHERE k.organization = asker AND k.key = ANY (asked)) THEN
+    IF NOT FOUND OR EXISTS (
+        SELECT FROM unnest(askers, asked) AS wanted (organization, key) JOIN request_key USING (organization, key)
+    ) THEN
         RETURN false;
     END IF;
     PERFORM set_config('enable_seqscan', 'off', true);

@@ -1,0 +1,107 @@
+"""The server's application: its routes, its door, its limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ledger.api import documenting, problems
+from ledger.api.access import Access, LedgerAccess
+from ledger.api.desk import Desk
+from ledger.api.door import Door, Route
+from ledger.api.routes import ROUTES
+from ledger.api.watching import WATCHING, Watch, Watched
+
+MOST_BYTES = 16 << 20  # of what is sent at once: a batch of 10,000 movements
+
+
+def create_app(
+    desk: Desk, *, access: Access | None = None, pages: APIRouter | None = None, most_bytes: int = MOST_BYTES
+) -> FastAPI:
+    """Return the application. It opens the desk when it starts, and closes it when it stops.
+
+    Args:
+        access: who may come in; this installation's access layer if not said. pages: what people see in a browser.
+    """
+    access = access or LedgerAccess()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await desk.start()
+        try:
+            yield
+        finally:
+            await desk.stop()
+
+    app = FastAPI(
+        title="Capledger", version=version("capledger"), lifespan=lifespan, openapi_url="/v1/openapi.json",
+        docs_url=None, redoc_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    app.state.desk, app.state.access, app.state.watch = desk, access, Watch(desk)
+    door = Door(desk, access)
+    app.router.route_class = _Direct
+    for route in (*ROUTES, *WATCHING):
+        _add(app, route, door.opened_for(route))
+    if pages is not None:
+        app.include_router(pages)
+    app.openapi = lambda: documenting.document(app)  # type: ignore[method-assign]
+    problems.install(app)
+    app.add_middleware(_Limited, most_bytes=most_bytes)
+    app.add_middleware(Watched, watch=app.state.watch)
+    return app
+
+
+def _add(app: FastAPI, route: Route, answer: Callable[[Request], Coroutine[Any, Any, Response]]) -> None:
+    app.add_api_route(
+        route.path, answer, methods=[route.method], name=route.name, operation_id=route.name, summary=route.summary,
+        description=(route.does.__doc__ or "").strip(), response_model=None, response_class=Response,
+        status_code=201 if route.is_keyed else 200, responses=documenting.answers_of(route),
+        openapi_extra=documenting.extra_of(route),
+    )  # fmt: skip
+
+
+class _Direct(APIRoute):
+    """A route that is handed the request as it is: the door reads it, and nothing has to be read before."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers."""
+        answer: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return answer
+
+
+class _Limited:
+    """Takes no more than so many bytes of a body, whatever its head says."""
+
+    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
+        self._app, self._most = app, most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if len(stated) > 18 or (stated.isdigit() and int(stated) > self._most):
+            await problems.of(self._too_large())(scope, receive, send)
+            return
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._most:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _too_large(self) -> problems.Said:
+        return problems.Said("too_large", f"More than {self._most:,} bytes were sent.", "Send it in several parts.")

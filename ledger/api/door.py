@@ -1,0 +1,176 @@
+"""The door: who asks, whether the route is theirs, and whether the question has only parts that are known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from ledger.api.access import Access, Principal
+from ledger.api.desk import Desk
+from ledger.api.parameters import PARAMETERS
+from ledger.api.problems import Said
+from ledger.core.errors import Malformed
+from ledger.core.refusals import Refusal
+from ledger.posting import Request as Posting
+
+KEPT_SECONDS = 1.0  # a key that was valid is not looked up again for so long: a revoked one may work so much longer
+MOST_KEPT = 10_000
+LONGEST_SECRET = 8_192
+
+REGULATOR, EXPORTER, AUDITOR, OPERATOR = "regulator", "exporter", "auditor", "operator"
+ANYONE = frozenset({REGULATOR, EXPORTER, AUDITOR, OPERATOR})
+SEES_ALL = frozenset({REGULATOR, AUDITOR, OPERATOR})
+POSTS = frozenset({REGULATOR, EXPORTER, OPERATOR})
+RUNS = frozenset({REGULATOR, OPERATOR})
+STATES = frozenset({OPERATOR})
+OPEN: frozenset[str] = frozenset()  # needs no credentials, and tells nothing of what the ledger holds
+
+
+class _Nobody:
+    """Whoever shows nothing, where nothing need be shown."""
+
+    person = role = party = key_id = actor = ""
+
+    def may_post(self, request: Posting) -> Refusal | None:
+        """Refuse: nobody posts."""
+        return Refusal("forbidden", "Nobody may post without a key.", "Show one.")
+
+
+NOBODY = _Nobody()
+
+
+@dataclass(slots=True)
+class Call:
+    """One call: who asks, and what, by parameter, as text. Parameters of the address are among them."""
+
+    request: Request
+    principal: Principal
+    asked: Mapping[str, str]
+    desk: Desk
+    access: Access
+
+    async def body(self) -> dict[str, Any]:
+        """Return the JSON object that was sent; a number that is not whole stays as it is written.
+
+        Raises:
+            Said: it is not JSON. Malformed: it is no object.
+        """
+        kind = self.request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Said("unsupported_media_type", f"The body is {kind[:60]}.", "Send application/json.")
+        try:
+            found = json.loads(await self.request.body(), parse_float=str, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            raise Malformed("body", "The body is not JSON.", "Send one JSON object, in UTF-8.") from None
+        if not isinstance(found, dict):
+            raise Malformed("body", "The body is not a JSON object.", "Send one object with named fields.")
+        return found
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route: what it is called, who may call it, what it may be asked, and what answers.
+
+    body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
+    lists: whether the answer may be had as CSV or Parquet too. posts: whether it changes the ledger.
+    """
+
+    name: str
+    method: str
+    path: str
+    roles: frozenset[str]
+    summary: str
+    does: Handler
+    answer: str
+    asks: tuple[str, ...] = ()
+    body: str = ""
+    example: Mapping[str, Any] | None = None
+    lists: bool = False
+    posts: bool = False
+    is_keyed: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parameters that are part of the address."""
+        return tuple(part.strip("{}").partition(":")[0] for part in self.path.split("/") if part.startswith("{"))
+
+
+class Door:
+    """Lets people in. Keeps for a moment who showed a valid key, never the key itself."""
+
+    def __init__(self, desk: Desk, access: Access) -> None:
+        self._desk, self._access = desk, access
+        self._kept: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+
+    def opened_for(self, route: Route) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request on a route: the door first, then what the route does."""
+
+        async def answer(request: Request) -> Response:
+            request.scope["capledger.route"] = route.path
+            principal = NOBODY if route.roles is OPEN else await self._principal(request)
+            request.scope["capledger.key"] = principal.key_id
+            if route.roles is not OPEN and principal.role not in route.roles:
+                raise Said("forbidden", f"This is not for the role {principal.role}.", "Ask with another role's key.")
+            asked = {**_stated(request, route), **{name: str(text) for name, text in request.path_params.items()}}
+            return await route.does(Call(request, principal, asked, self._desk, self._access))
+
+        answer.__name__ = route.name
+        return answer
+
+    async def _principal(self, request: Request) -> Principal:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not secret or len(secret) > LONGEST_SECRET:
+            raise Said("unauthenticated", "No key or token was shown.", "Send `Authorization: Bearer <key>`.")
+        digest = hashlib.sha256(secret.encode()).digest()
+        kept = self._kept.get(digest)
+        if kept and time.monotonic() - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        at = datetime.now(UTC)
+        found = await self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
+        if found is None:
+            self._kept.pop(digest, None)
+            await self._count_failure(request, at)
+            raise Said("unauthenticated", "The key or token is not valid.", "Use one that is not expired or revoked.")
+        self._kept[digest] = time.monotonic(), found
+        self._kept.move_to_end(digest)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    async def _count_failure(self, request: Request, at: datetime) -> None:
+        who = request.client.host if request.client else ""
+        if not await self._desk.run(lambda conn: self._access.may_try(conn, who, at=at)):
+            raise Said("too_many_attempts", "Too many keys that are not valid came from there.", "Wait a minute.")
+
+
+def _stated(request: Request, route: Route) -> dict[str, str]:
+    """Return the query's parameters; one that the route does not know, or that is stated twice, is refused."""
+    found: dict[str, str] = {}
+    for name, text in request.query_params.multi_items():
+        if name not in route.asks:
+            known = ", ".join(route.asks) or "none"
+            raise Malformed(name[:60], f"'{name[:60]}' is not a parameter of this question.", f"Known: {known}.")
+        if name in found:
+            raise Malformed(name, f"{name} is stated more than once.", "State it once.")
+        found[name] = text
+    for name in route.asks:
+        if PARAMETERS[name].is_needed and name not in found:
+            raise Malformed(name, f"{name} is missing.", "State it.")
+    return found
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(word)

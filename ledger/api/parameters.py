@@ -1,0 +1,156 @@
+"""What a question may be made of: every parameter once, with its shape, words and an example; and how it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from ledger.core.errors import Malformed
+from ledger.core.movements import ACTIVITIES, fields
+from ledger.reports import DIMENSIONS
+
+MOST_ITEMS, USUAL_ITEMS = 1_000, 100
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
+_BOOK = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(\?[A-Za-z0-9_.=&%,-]{1,300})?").fullmatch
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII).fullmatch
+_MOST_JOURNAL = 10**18 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. schema: its JSON Schema. example: one that the tests ask. is_path: part of the address."""
+
+    about: str
+    schema: Mapping[str, Any]
+    example: Any = None
+    is_needed: bool = False
+    is_path: bool = False
+
+
+ID = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,99}$"}
+COUNTRY = {"type": "string", "pattern": "^[A-Z]{2}$"}
+DAY = {"type": "string", "format": "date", "pattern": "^(199[0-9]|20[0-9]{2}|21[0-9]{2})-[0-9]{2}-[0-9]{2}$"}
+RECORD = {"type": "integer", "minimum": 0, "maximum": _MOST_JOURNAL}
+BOOK = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,99}([?][A-Za-z0-9_.=&%,-]{1,300})?$"}
+YES_NO = {"type": "string", "enum": ["true", "false"]}
+
+PARAMETERS: Mapping[str, Parameter] = {
+    "on": Parameter("The day asked about; today (UTC) if not said.", DAY, "2025-08-01"),
+    "known": Parameter(
+        "As known at a journal number, a moment, or the end of a day (UTC); now if not said.",
+        {"type": "string", "maxLength": 40},
+    ),
+    "rulebook": Parameter(
+        "Ask this shipped or adopted rulebook, with parameters if it has any; the adopted ones if not said.", BOOK
+    ),
+    "destination": Parameter("Where the chips go: an ISO 3166 alpha-2 code.", COUNTRY, "MY", is_needed=True),
+    "recipient": Parameter("The ultimate consignee.", ID, "selangor-dc", is_needed=True),
+    "chip": Parameter("A rated chip or system.", ID, "nvidia-h100-sxm5-80", is_needed=True),
+    "authorization": Parameter(
+        "An issued one, or a kind such as LPP; `license` asks about a grant; none if not said.", ID, "license"
+    ),
+    "exporter": Parameter("Who sends.", ID, "nvidia"),
+    "owner": Parameter("Who owns the chips; the recipient if not said.", ID),
+    "operator": Parameter("Who runs them; the recipient if not said.", ID),
+    "booked_to": Parameter("Whose yearly limit it is booked to.", ID),
+    "exported_from": Parameter("The country it leaves.", COUNTRY),
+    "end_use": Parameter("What the chips are for.", ID),
+    "eccn": Parameter("The item's class; the chip's control if not said.", ID),
+    "facility": Parameter("The site where they will stand.", ID),
+    "lab": Parameter("The lab that tested them.", ID),
+    "activity": Parameter("What is done.", {"type": "string", "enum": list(ACTIVITIES)}),
+    "evidence": Parameter(
+        "Evidence by kind and reference: `kind=reference;kind`.", {"type": "string", "maxLength": 2000}
+    ),
+    "by": Parameter("The dimension to total by.", {"type": "string", "enum": list(DIMENSIONS)}, "destination"),
+    "after": Parameter("Go on after this journal number.", RECORD, 0),
+    "after_id": Parameter("Go on after this id.", ID),
+    "before": Parameter("Go on before this journal number.", RECORD),
+    "limit": Parameter(
+        "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": USUAL_ITEMS}, 50
+    ),
+    "resolved": Parameter("Whether resolved ones are listed too.", YES_NO, "true"),
+    "dry_run": Parameter("Explain the verdict; post nothing.", YES_NO),
+    "party": Parameter("A party's id.", ID, "selangor-dc", is_needed=True, is_path=True),
+    "authorization_id": Parameter("An authorization's id.", ID, "MY-1", is_needed=True, is_path=True),
+    "subject": Parameter("A party, country, chip or authorization.", ID, "selangor-dc", is_needed=True, is_path=True),
+    "seq": Parameter("A journal number.", RECORD | {"minimum": 1}, None, is_needed=True, is_path=True),
+    "name": Parameter("A rulebook's name.", BOOK, "us-diffusion-2025", is_needed=True, is_path=True),
+    "other": Parameter("The rulebook to compare it with.", BOOK, "us-licensing-2026", is_needed=True, is_path=True),
+}
+
+
+def day_of(asked: Mapping[str, str], name: str = "on") -> date:
+    """Return a stated day, or today (UTC) where none is stated."""
+    text = asked.get(name)
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        if len(text) != len("2026-06-30"):
+            raise ValueError
+        found = date.fromisoformat(text)
+        if not FIRST_DAY <= found <= LAST_DAY:
+            raise ValueError
+        return found
+    except ValueError:
+        raise Malformed(
+            name, f"{name} is '{text[:40]}', which is no day from {FIRST_DAY} to {LAST_DAY}.", "Write YYYY-MM-DD."
+        ) from None
+
+
+def known_at(asked: Mapping[str, str]) -> int | datetime | None:
+    """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. None where not said."""
+    text = asked.get("known")
+    if text is None:
+        return None
+    try:
+        if _NUMBER(text):
+            return int(text)
+        if len(text) == len("2026-06-30"):
+            return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Malformed(
+            "known", f"known is '{text[:40]}', which is neither a record nor a moment.",
+            "Write a record's number, 2026-06-30, or 2026-06-30T12:00:00Z.",
+        ) from None  # fmt: skip
+
+
+def book_of(asked: Mapping[str, str], name: str = "rulebook") -> str | None:
+    """Return the rulebook that is asked by name; never a file of the server's. None where not said."""
+    text = asked.get(name)
+    if text is not None and not _BOOK(text):
+        raise Malformed(name, f"{name} is '{text[:60]}', which is no rulebook's name.", "Use a name from the list.")
+    return text
+
+
+def number_of(asked: Mapping[str, str], name: str, *, least: int = 0, most: int = _MOST_JOURNAL) -> int | None:
+    """Return a whole number, None where not said."""
+    text = asked.get(name)
+    if text is None:
+        return None
+    if not _NUMBER(text) or not least <= int(text) <= most:
+        raise Malformed(name, f"{name} is '{text[:40]}'.", f"Use a whole number from {least:,} to {most:,}.")
+    return int(text)
+
+
+def limit_of(asked: Mapping[str, str]) -> int:
+    """Return how many items are wanted."""
+    return number_of(asked, "limit", least=1, most=MOST_ITEMS) or USUAL_ITEMS
+
+
+def is_set(asked: Mapping[str, str], name: str) -> bool:
+    """Return whether a switch is on."""
+    text = asked.get(name, "false")
+    if text not in ("true", "false"):
+        raise Malformed(name, f"{name} is '{text[:40]}'.", "Write true or false.")
+    return text == "true"
+
+
+def id_of(asked: Mapping[str, str], name: str) -> str:
+    """Return an id, "" where not said."""
+    return fields.identifier(name, asked[name]) if name in asked else ""

@@ -1,0 +1,8 @@
+"""Every route of the server, in the order in which the documentation lists them."""
+
+from ledger.api.door import Route
+from ledger.api.routes import books, facts, posting, reading, running
+
+ROUTES: tuple[Route, ...] = (
+    *reading.ROUTES, *posting.ROUTES, *facts.ROUTES, *books.ROUTES, *running.ROUTES
+)  # fmt: skip
