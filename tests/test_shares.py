@@ -367,6 +367,16 @@ def test_a_party_declares_its_own_stock_and_no_other(conn: Any) -> None:
     ledger.refused(stock("other", "2025-02-01", ("US", 1)), "forbidden", actor="top")
 
 
+def test_a_party_declares_for_its_own_group_and_learns_of_no_other(conn: Any) -> None:
+    ledger = group(conn)
+    assert ledger.ask(stock("top", "2025-02-01", ("AE", 1), owner="daughter"), actor="top").verdict == "posted"
+    told = [
+        ledger.refused(stock("top", "2025-02-02", ("AE", 1), owner=name), "unknown_party", actor="top").message
+        for name in ("other", "nobody")
+    ]
+    assert told[0].replace("other", "nobody") == told[1]
+
+
 # Shares that are tested on some days only.
 
 ABROAD = (

@@ -9,6 +9,7 @@ from ledger.core.movements import OBSERVED_KINDS
 from ledger.core.refusals import OPERATOR, Refusal
 from ledger.posting import Request
 
+EXPORTERS_OWN = frozenset({"movement", "notice", "stock", "proposal"})
 Role = Literal["regulator", "exporter", "auditor", "operator"]
 
 
@@ -37,12 +38,13 @@ class Principal:
     def may_post(self, request: Request) -> Refusal | None:
         """Return why a request is not even put to the ledger, None where it is.
 
-        An exporter asks for movements and reports on them, and the ledger judges which are its own. A regulator reports
-        movements. An auditor and the public post nothing.
+        An exporter asks for movements and reports on them, files notices, declares its stock and proposes what needs a
+        second person; the ledger judges which are its own. A regulator reports movements. An auditor and the public
+        post nothing.
         """
         if self.role == "operator":
             return None
-        if self.role == "exporter" and request.kind == "movement":
+        if self.role == "exporter" and request.kind in EXPORTERS_OWN:
             return None
         if self.role == "regulator" and request.kind == "movement":
             if request.observed or request.raw.get("movement") in OBSERVED_KINDS:

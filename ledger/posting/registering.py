@@ -41,7 +41,7 @@ def register(asked: Asked, asker: str, knowledge: Knowledge) -> Registered | Ref
         case "ownership":
             return _ownership(asked, knowledge)
         case "stock":
-            return _stock(asked, knowledge)
+            return _stock(asked, asker, knowledge)
         case "rating":
             return _rating(asked, knowledge)
         case "authorization":
@@ -94,10 +94,15 @@ def _ownership(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
     return Registered("party.owned", "ownership", share.owned, share.valid_from, body, body)
 
 
-def _stock(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
+def _stock(asked: Asked, asker: str, knowledge: Knowledge) -> Registered | Refusal:
     stock, _ = registrations.stock(asked.body)
+    groups = knowledge.groups
     for name in (stock.party, *(line.owner for line in stock.lines if line.owner)):
-        if knowledge.party(name, stock.as_of) is None:
+        known = knowledge.party(name, stock.as_of) is not None
+        if asker != OPERATOR and name != asker:  # of its own group only; what is another's is answered as not known
+            top = groups.top(name, stock.as_of) if known else UNKNOWN
+            known = top not in (UNKNOWN, name) and top == groups.top(asker, stock.as_of)
+        if not known:
             return _unknown("unknown_party", "party_id" if name == stock.party else "owner", "party", name)
     for line in stock.lines:
         if knowledge.chip(line.chip, stock.as_of) is None:
