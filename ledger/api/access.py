@@ -4,35 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Protocol
 
-from ledger.core.errors import Unusable
+from ledger.access import Principal, fits, keys, sessions, sight, telling, tokens
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
-from ledger.core.refusals import Refusal
-from ledger.posting import Receipt, Request
+from ledger.posting import Receipt
 from ledger.reports import Remaining, View
 from ledger.settings import Settings
 from ledger.store.source import Connection
-
-
-class Principal(Protocol):
-    """Who asks, as the key or token says. actor: the ledger's word for them. party: an exporter's own id, else ""."""
-
-    @property
-    def person(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-    @property
-    def party(self) -> str: ...
-    @property
-    def key_id(self) -> str: ...
-    @property
-    def actor(self) -> str: ...
-
-    def may_post(self, request: Request) -> Refusal | None:
-        """Return why this request is not theirs to make; None where it is."""
 
 
 class Told(Protocol):
@@ -79,67 +59,52 @@ class Access(Protocol):
 class LedgerAccess:
     """The access layer of this installation. verifier: of tokens; None where only keys are accepted."""
 
-    def __init__(self, verifier: Any = None) -> None:
-        try:
-            self._keys, self._sessions, self._sight, self._telling, self._fits = (
-                import_module(f"ledger.access.{part}") for part in ("keys", "sessions", "sight", "telling", "fits")
-            )
-        except ModuleNotFoundError as missing:
-            raise Unusable(
-                "no_access_layer", "This installation cannot tell who somebody is, so nobody is served.",
-                "Install one that has ledger.access.",
-            ) from missing  # fmt: skip
+    def __init__(self, verifier: tokens.Verifier | None = None) -> None:
         self._verifier = verifier
 
     @classmethod
     def of(cls, settings: Settings) -> LedgerAccess:
         """Return the access layer that the settings describe: keys, and tokens where a provider is named."""
-        oidc = getattr(settings, "oidc", None)
-        return cls(import_module("ledger.access.tokens").Verifier.of(oidc) if oidc else None)
+        return cls(tokens.Verifier.of(settings.oidc) if settings.oidc else None)
 
     def authenticate(self, conn: Connection, secret: str, *, at: datetime) -> Principal | None:
         """Return who shows this key or token, None where it is not valid."""
-        found: Principal | None = self._keys.authenticate(conn, secret, at=at)
+        found = keys.authenticate(conn, secret, at=at)
         if found is None and self._verifier is not None:
             found = self._verifier.principal(secret, at)
         return found
 
     def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
         """Return whether somebody may fail once more to say who they are."""
-        return bool(self._sessions.may_try(conn, who, at=at))
+        return sessions.may_try(conn, who, at=at)
 
     def may_see_party(self, principal: Principal, party: str) -> bool:
         """Return whether all that is stated of a party may be seen."""
-        return bool(self._sight.may_see_party(principal, party))
+        return sight.may_see_party(principal, party)
 
     def named_parties(self, principal: Principal, view: View) -> Mapping[str, str]:
         """Return the parties whose id and name alone may be seen: names by id."""
-        found: Mapping[str, str] = self._sight.named_parties(principal, view) if principal.party else {}
-        return found
+        return sight.named_parties(principal, view) if principal.party else {}
 
     def may_see_authorization(self, principal: Principal, authorization: Authorization) -> bool:
         """Return whether an authorization is theirs to see."""
-        return bool(self._sight.may_see_authorization(principal, authorization))
+        return sight.may_see_authorization(principal, authorization)
 
     def hidden(self, thing: str, named: str) -> Exception:
         """Return what is said of something that is not known, and of something that may not be seen."""
-        found: Exception = self._sight.hidden(thing, named)
-        return found
+        return sight.hidden(thing, named)
 
     def left_for(self, principal: Principal, view: View, **question: Any) -> Remaining:
         """Return what is left for a question, as its asker may see it."""
-        found: Remaining = self._sight.left_for(principal, view, **question)
-        return found
+        return sight.left_for(principal, view, **question)
 
     def fit_for(self, principal: Principal, view: View, movement: Movement, *, observed: bool) -> Told:
         """Return the verdict that posting a movement would come to, as its asker may see it."""
-        found: Told = self._fits.fit_for(principal, view, movement, observed=observed)
-        return found
+        return fits.fit_for(principal, view, movement, observed=observed)
 
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""
-        found: Receipt = self._telling.for_principal(principal, receipt)
-        return found
+        return telling.for_principal(principal, receipt)
 
     def scope_of(self, principal: Principal) -> str:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""

@@ -14,13 +14,12 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from ledger.api.access import Access, Principal
+from ledger.access import PUBLIC, Principal
+from ledger.api.access import Access
 from ledger.api.desk import Desk
 from ledger.api.parameters import PARAMETERS
 from ledger.api.problems import Said
 from ledger.core.errors import Malformed
-from ledger.core.refusals import Refusal
-from ledger.posting import Request as Posting
 
 KEPT_SECONDS = 1.0  # a key that was valid is not looked up again for so long: a revoked one may work so much longer
 MOST_KEPT = 10_000
@@ -33,19 +32,6 @@ POSTS = frozenset({REGULATOR, EXPORTER, OPERATOR})
 RUNS = frozenset({REGULATOR, OPERATOR})
 STATES = frozenset({OPERATOR})
 OPEN: frozenset[str] = frozenset()  # needs no credentials, and tells nothing of what the ledger holds
-
-
-class _Nobody:
-    """Whoever shows nothing, where nothing need be shown."""
-
-    person = role = party = key_id = actor = ""
-
-    def may_post(self, request: Posting) -> Refusal | None:
-        """Refuse: nobody posts."""
-        return Refusal("forbidden", "Nobody may post without a key.", "Show one.")
-
-
-NOBODY = _Nobody()
 
 
 @dataclass(slots=True)
@@ -119,7 +105,7 @@ class Door:
 
         async def answer(request: Request) -> Response:
             request.scope["capledger.route"] = route.path
-            principal = NOBODY if route.roles is OPEN else await self._principal(request)
+            principal = PUBLIC if route.roles is OPEN else await self._principal(request)
             request.scope["capledger.key"] = principal.key_id
             if route.roles is not OPEN and principal.role not in route.roles:
                 raise Said("forbidden", f"This is not for the role {principal.role}.", "Ask with another role's key.")
