@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from ledger.core.facts import Authorization, Chip, Ownership, Party
+from ledger.core.facts import Authorization, Chip, Ownership, Party, Stock
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.lens import Lens
 from ledger.core.position import Position, Source
@@ -18,7 +18,7 @@ from ledger.rulebooks import parse_bundle
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-Fact = Party | Ownership | Chip | Authorization | Adoption | date
+Fact = Party | Ownership | Stock | Chip | Authorization | Adoption | date
 
 
 def learn(conn: Connection, knowledge: Knowledge, known: int) -> Knowledge:

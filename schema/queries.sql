@@ -126,6 +126,10 @@ FROM counter_day JOIN unnest(%(books)s::bigint[], %(caps)s::text[], %(subjects)s
     AS wanted (book, cap, subject, window_from) USING (book, cap, subject, window_from)
 GROUP BY 1, 2, 3, 4, 5;
 
+-- name: keys_of_cap
+-- The subjects and windows of one cap that anything counts in.
+SELECT DISTINCT subject, window_from FROM counter_day WHERE book = %(book)s AND cap = %(cap)s;
+
 -- name: counters_of_book
 -- All counters of one adoption on a day: what is used, per cap, subject and window.
 SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,

@@ -274,7 +274,7 @@ def test_a_file_that_cannot_be_used_is_refused_at_once_with_what_is_wrong(conten
 def test_the_kind_can_be_stated():
     [item] = items_of("party_id,name\ng42,G42\n", kind="parties")
     assert item.request == Request("party", "party:g42:first", {"party_id": "g42", "name": "G42"})
-    with pytest.raises(Malformed, match="Use one of: movements, parties, ownership, authorizations, ratings"):
+    with pytest.raises(Malformed, match="Use one of: movements, parties, ownership, stock, authorizations, ratings"):
         items_of("party_id,name\n", kind="party")
 
 
@@ -385,3 +385,25 @@ def test_the_guide_tells_every_column_of_each_kind_and_no_other(kind):
         name for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
     }
     assert told == set(KINDS[kind].columns)
+
+
+def test_adjacent_rows_of_a_party_and_day_are_one_declaration_of_stock():
+    text = (
+        "party_id,as_of,destination,chip,quantity,note\n"
+        "a,2026-02-01,US,h100,10,\na,2026-02-01,DE,h100,5,\na,2026-08-01,,,,none left\nb,2026-08-01,US,h100,1,\n"
+    )
+    items = list(read_requests(io.BytesIO(text.encode())))
+    assert [(item.lines, item.key) for item in items] == [
+        ((2, 3), "stock:a:2026-02-01"), ((4,), "stock:a:2026-08-01"), ((5,), "stock:b:2026-08-01"),
+    ]  # fmt: skip
+    assert [len(item.request.raw["lines"]) for item in items] == [2, 0, 1]
+    assert items[1].request.raw["note"] == "none left"
+
+
+def test_a_row_that_cannot_be_read_spoils_the_declaration_it_stands_in():
+    text = (
+        "party_id,as_of,destination,chip,quantity\na,2026-02-01,US,h100,10\na,2026-02-01,DE,h100,5,7\nb,2026-02-01,,,\n"
+    )
+    first, second = read_requests(io.BytesIO(text.encode()))
+    assert (first.lines, first.request, first.problem.where) == ((2, 3), None, "line 3")
+    assert second.request is not None

@@ -20,6 +20,17 @@ def test_the_tour_prints_what_the_readme_shows(run_folder: Path) -> None:
         assert tour.settled(tour.run(command, str(data_dir))) == tour.settled(shown), command
 
 
+def test_the_back_test_of_the_public_record_prints_what_the_readme_shows(run_folder: Path) -> None:
+    data_dir = run_folder / "record"
+    data_dir.mkdir()
+    data_dir.chmod(0o711)
+    tour.run("capledger demo", str(data_dir))
+    commands = tour.commands(README, "public-record")
+    assert commands
+    for command, shown in commands:
+        assert tour.settled(tour.run(command, str(data_dir))) == tour.settled(shown), command
+
+
 def test_every_place_of_the_floor_plan_is_there() -> None:
     plan = README.split("## Floor plan")[1].split("```")[1]
     places = re.findall(r"^([\w./-]+)", plan, flags=re.MULTILINE)

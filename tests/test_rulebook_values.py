@@ -126,20 +126,20 @@ def test_a_fixed_limit_holds_on_every_day(book, name, unit, amount, when):
 @pytest.mark.parametrize(("book", "name", "fraction", "of", "enlarge", "tested_on"), [
     (DIFFUSION, "uveu-outside-allied", "0.25", "uveu-total", True,  ()),
     (DIFFUSION, "uveu-one-country",    "0.07", "uveu-total", True,  ()),
-    (DIFFUSION, "uveu-abroad",         "0.5",  "uveu-total", False, ("02-01", "08-01")),
+    (DIFFUSION, "uveu-abroad",         "0.5",  "uveu-total", True,  ("02-01", "08-01")),
 ])  # fmt: skip
-def test_a_share_is_undetermined_and_says_what_it_is_a_share_of(book, name, fraction, of, enlarge, tested_on):
+def test_a_share_says_what_it_is_a_share_of_and_has_no_amount_of_its_own(book, name, fraction, of, enlarge, tested_on):
     limit = cap(book, name).limit
     assert limit.on(MIDDLE_OF_2025) is None
     assert not limit.unlimited
-    assert limit.why == "share of another counter: not yet evaluated"
     assert limit.share == Share(Decimal(fraction), of, enlarge, tested_on)
 
 
 def test_the_china_ratio_is_half_of_what_is_shipped_for_use_in_the_us_per_product():
     ratio = cap(LICENSING, "china-ratio")
-    base = ratio.limit.share.of
+    base = cap(LICENSING, ratio.limit.share.of)
     assert (ratio.counts, ratio.by, ratio.limit.share.fraction) == ("granted", ("chip",), Decimal("0.5"))
+    assert base.limit.unlimited
     assert (base.counts, base.by, base.gives_back) == ("shipped", ("chip",), frozenset({"return"}))
     assert base.where.of == (Condition("destination", "in", ("US",)), Condition("end_use", "in", ("US",)))
     assert ratio.limit.share.when_base_shrinks == "flag"

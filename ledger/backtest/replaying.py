@@ -8,44 +8,30 @@ about each of them.
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from ledger.backtest.rows import Row, lowest, resolved
 from ledger.core import counters
-from ledger.core.counters import Counter
+from ledger.core.counters import Counter, Standing
+from ledger.core.facts import UNKNOWN
 from ledger.core.knowledge import Adoption, Knowledge
-from ledger.core.lens import ZERO, Amount, Effect, Key, Lens, limit_on
-from ledger.core.movements import Line, Movement
+from ledger.core.lens import ZERO, Amount, Effect, Key, Lens
+from ledger.core.movements import Movement
 from ledger.core.planning import Plan
 from ledger.core.position import Position, Source
 from ledger.core.profile import Profile
 from ledger.core.refusals import OPERATOR, PRECEDENCE, Case, Looked, Refusal, caps_are_exceeded
 from ledger.core.refusals.reasons import rules_do_not_permit
-from ledger.core.resolving import Resolved
 from ledger.core.rulebook import Cap, Span
 from ledger.core.rules import RuleAnswer, Rules
+from ledger.core.tested import is_plain, stand, test_days, tested, together
 from ledger.positions import timeline_of
 
 RULED = frozenset({"reserved", "licensed", "shipped", "installed"})  # what a movement that rules are asked of opens
-
-
-class Row(NamedTuple):
-    """One entry as it was recorded; `lot_seq` is the record that opened its lot, `profile` a number."""
-
-    seq: int
-    line: int
-    stage: str
-    cause: str
-    lot_seq: int
-    profile: int
-    lot_day: date
-    day: date
-    last_day: date | None
-    chips: int | None
-    tpp: Decimal
 
 
 class Why(NamedTuple):
@@ -87,26 +73,30 @@ class _Case:
 
 
 class Replaying:
-    """The journal under one book, as far as it was read."""
+    """The journal under one book, as far as it was read.
+
+    knowledge: what is known by then; `learn` takes in what was recorded before a record. nothing: a source of counters
+    that are not used yet.
+    """
 
     def __init__(
         self, adoption: Adoption, lens: Lens, rules: Rules, profiles: dict[int, Profile], knowledge: Knowledge,
-        most: int,
+        learn: Callable[[int], None], nothing: Source, most: int,
     ) -> None:  # fmt: skip
         self.adoption, self.lens, self.rules, self.knowledge = adoption, lens, rules, knowledge
-        self._profiles, self._most = profiles, most
+        self._profiles, self._learn, self._most = profiles, learn, most
         self.counters: dict[Key, Counter] = {}
         self.refused: list[Why] = []
         self.refused_seqs: list[int] = []
         self.refused_for: Tally[tuple[str, str]] = Tally()
         self._kept: dict[Key, _Kept] = {}
         self._timeline = timeline_of([adoption])
-        self._here = self.position(None)
+        self._here = self.position(nothing)
 
-    def position(self, source: Source | None) -> Position:
-        """Return the position as far as the journal was read; without a source it is never asked about lots."""
+    def position(self, source: Source, knowledge: Knowledge | None = None) -> Position:
+        """Return the position as far as the journal was read; knowledge: another than what was known by then."""
         return Position(
-            self.knowledge, source, self._timeline, {self.adoption.seq: self.lens},  # type: ignore[arg-type]
+            knowledge or self.knowledge, source, self._timeline, {self.adoption.seq: self.lens},
             {self.adoption.seq: self.rules}, counters=self.counters,
         )  # fmt: skip
 
@@ -120,6 +110,8 @@ class Replaying:
         effects, touched = self._effects(rows)
         cases = self._ask_rules(rows)
         risky = {id(kept) for kept in touched if self._may_refuse(kept)}
+        bases = {kept.cap.limit.share.of for kept in touched if id(kept) in risky and kept.cap.limit.share}
+        risky |= {id(kept) for kept in touched if kept.cap.name in bases}  # counted in the order of records, too
         if risky:
             self._ask_caps(rows, effects, risky, cases)
         for kept in touched:
@@ -160,7 +152,8 @@ class Replaying:
             counter = self.counters[key] = Counter()
         asked = cap.when_exceeded == "refuse" and not cap.limit.unlimited
         spans = self._here.spans_of(key.book, span)
-        return _Kept(counter, span, spans, cap, key, lowest(cap, span), asked, cap.limit.unit != "TPP")
+        least = None if f"={UNKNOWN}" in key.subject else lowest(cap, span)
+        return _Kept(counter, span, spans, cap, key, least, asked, cap.limit.unit != "TPP")
 
     def _may_refuse(self, kept: _Kept) -> bool:
         """Whether any of the entries at hand may bring a counter over, or meet something undetermined there."""
@@ -207,16 +200,36 @@ class Replaying:
                         before = days.get(day)
                         days[day] = amount if before is None else before.plus(amount)
                 at += 1
-            for key, days in changes.items():
-                kept = self._kept[key]
-                standing = counters.test(kept.counter, kept.cap, days, kept.spans)
-                if standing.finding != "fits":
-                    looked = Looked(self.adoption, kept.cap, key, kept.span, standing, days)
+            for key in changes:
+                looked = self._look(seq, key, changes)
+                if looked and looked.standing.finding != "fits":
                     case = cases.setdefault(seq, _Case())
-                    case.looked.append(looked)
+                    if all(each.key != looked.key for each in case.looked):
+                        case.looked.append(looked)
                     case.rows = rows[first:at]
+            for key, days in changes.items():
                 for day, amount in days.items():
-                    kept.counter.add(day, amount)
+                    self._kept[key].counter.add(day, amount)
+
+    def _look(self, seq: int, key: Key, changes: Mapping[Key, Mapping[date, Amount]]) -> Looked | None:
+        """Look at one cap whose counter a record changes, as posting does; None where it is not asked."""
+        kept, days = self._kept[key], changes[key]
+        if not kept.asked:
+            return None
+        if is_plain(kept.cap):
+            standing = _known(counters.test(kept.counter, kept.cap, days, kept.spans), key)
+            return Looked(self.adoption, kept.cap, key, kept.span, standing, days, kept.counter)
+        self._learn(seq)
+        first = min(days)
+        whole = tested(key, kept.cap, first, self._here, changes)
+        together_days = together(key, kept.cap, changes, self.knowledge.groups, first)
+        spans = test_days(kept.cap.limit.share, kept.spans, first, whole.counter, whole.cap)
+        if not spans:
+            return None
+        standing = _known(stand(whole, together_days, spans), whole.key)
+        return Looked(
+            self.adoption, whole.cap, whole.key, kept.span, standing, together_days, whole.counter, whole.gain
+        )
 
     def _note(self, seq: int, met: _Case) -> None:
         self.refused_for.update(_reasons(met))
@@ -226,14 +239,18 @@ class Replaying:
 
     def _why(self, seq: int, met: _Case) -> Why:
         """Return what posting would have found, in the order in which it answers."""
-        answers = [(_resolved(row, self._profiles[row.profile]), said) for row, said in met.answers]
+        answers = [(resolved(row, self._profiles[row.profile]), said) for row, said in met.answers]
         once = {row.line: row for row in reversed(met.rows)}
-        lines = [_resolved(row, self._profiles[row.profile]) for row in once.values()]
+        lines = [resolved(row, self._profiles[row.profile]) for row in once.values()]
         case = Case(_NOTHING, False, OPERATOR, self._here, [], lines, Plan(), answers, met.looked)
         found = [*rules_do_not_permit(case), *caps_are_exceeded(case)]
         days = {(looked.cap.name, looked.key.subject): looked.standing.day for looked in met.looked}
         found.sort(key=lambda refusal: PRECEDENCE.index(refusal.code))
         return Why(seq, [(refusal, days.get((refusal.cap, refusal.subject))) for refusal in found])
+
+
+def _known(standing: Standing, key: Key) -> Standing:
+    return counters.of_nobody(standing) if f"={UNKNOWN}" in key.subject else standing
 
 
 _NOTHING = Movement("", date.min, "", ())
@@ -248,21 +265,3 @@ def _reasons(met: _Case) -> dict[tuple[str, str], int]:
         code = "undetermined" if each.standing.finding == "undetermined" else "cap_exceeded"
         found[code, each.cap.name] = 1
     return found
-
-
-def lowest(cap: Cap, span: Span) -> Decimal | None:
-    """Return the least limit that a cap has on any day of a window; None where it is undetermined on one."""
-    if cap.limit.unlimited or cap.limit.share:
-        return None
-    until = cap.window.span.until
-    if until is not None and (span.until is None or span.until > until):
-        return None
-    days = [span.first or date.min, *(day for day, _ in cap.limit.steps if day and span.covers(day))]
-    limits = [limit_on(cap, day) for day in days]
-    known = [limit for limit in limits if limit is not None]
-    return min(known) if len(known) == len(limits) else None
-
-
-def _resolved(row: Row, profile: Profile) -> Resolved:
-    line = Line(chip=profile.chip, quantity=Decimal(row.chips or 0))
-    return Resolved(row.line, line, profile, None, row.chips, row.tpp)

@@ -17,7 +17,8 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.backtest import standing
 from ledger.backtest.rejudging import TURNS_ON_A_BOOK, admits, refusal_in
-from ledger.backtest.replaying import Replaying, Row, Why
+from ledger.backtest.replaying import Replaying, Why
+from ledger.backtest.rows import Row
 from ledger.backtest.then import Then
 from ledger.backtest.values import Admitted, Asked, Backtest, Finding, Refused, UnderBook
 from ledger.core.knowledge import Knowledge
@@ -99,7 +100,16 @@ class _Run:
         number = view.adoption.seq
         lens, rules = view.position.lenses[number], view.position.rules[number]
         self.knowledge = Knowledge()
-        self.replay = Replaying(view.adoption, lens, rules, view.profiles.all(), self.knowledge, most)
+        self.replay = Replaying(
+            view.adoption,
+            lens,
+            rules,
+            view.profiles.all(),
+            self.knowledge,
+            self._learn,
+            Then(view.conn, view.profiles, 0),
+            most,
+        )
         self.postings = self.refusals = self.admitted_count = 0
         self.admitted: list[tuple[int, str, str]] = []
         self._facts = iter(view.conn.execute(SQL["facts"], {"after": 0, "known": view.known}).fetchall())
@@ -111,7 +121,7 @@ class _Run:
         view, replay, book = self.view, self.replay, self.book
         asked = self._asked([each.seq for each in replay.refused] + [seq for seq, _, _ in self.admitted])
         reported = view.conn.execute(SQL["observations_among"], {"seqs": replay.refused_seqs}).fetchone()
-        subjects = standing.subjects(replay, view.on)
+        subjects = standing.subjects(replay, view)
         return UnderBook(
             name=book.name,
             revision=book.revision,

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
-from ledger.backtest.replaying import Replaying, lowest
+from ledger.backtest.replaying import Replaying
+from ledger.backtest.rows import lowest
+from ledger.backtest.then import Then
 from ledger.backtest.values import TIER_STAGES, Stood, Subject, TierTotal
 from ledger.core import counters
 from ledger.core.counters import Counter
-from ledger.core.lens import Amount, Key, limit_on
+from ledger.core.lens import limit_on
 from ledger.core.rulebook import Cap, Span
+from ledger.core.shown import shown_subject
+from ledger.core.tested import is_plain, test_days, tested
 from ledger.reports import CapStanding, View
 from ledger.reports.remaining import window_text
 from ledger.reports.standings import of_amounts
@@ -20,10 +24,10 @@ NO_TIER = "unknown"
 ONE_DAY = timedelta(days=1)
 
 
-def subjects(replay: Replaying, on: date) -> tuple[Subject, ...]:
+def subjects(replay: Replaying, view: View) -> tuple[Subject, ...]:
     """Return every subject of a book: those with counters in use on the day, and those that were over before."""
     by_subject: dict[str, list[Stood]] = {}
-    for stood in _counters(replay, on):
+    for stood in _counters(replay, view):
         by_subject.setdefault(stood.standing.subject, []).append(stood)
     return tuple(
         Subject(subject, found[0].standing.tier, binding(found), tuple(found))
@@ -65,23 +69,38 @@ def tiers(view: View, found: tuple[Subject, ...]) -> tuple[TierTotal, ...]:
     )
 
 
-def _counters(replay: Replaying, on: date) -> list[Stood]:
+def _counters(replay: Replaying, view: View) -> list[Stood]:
     """Return a book's counters on a day in its order; after them those of earlier windows that were over."""
-    now: dict[Key, Amount] = {}
-    first_over: dict[Key, date] = {}
+    on, knowledge = view.on, view.position.knowledge
+    position = replay.position(Then(view.conn, view.profiles, 0), knowledge)
+    over: dict[tuple[str, str, str], date] = {}
     ended: list[Stood] = []
-    for key, counter, cap, span in replay.used():
+    used = list(replay.used())
+    for key, counter, cap, span in used:
+        window = window_text(replay.lens.span_of(key))
+        subject = shown_subject(key.subject, cap, knowledge.groups, on)
+        if not is_plain(cap):
+            if (cap.name, subject, window) in over:
+                continue  # of another owner of the same group
+            whole = tested(key, cap, date.min, position, {})
+            cap, counter = whole.cap, whole.counter
         last = _last_day(counter, on if span.until is None else min(on, span.until - ONE_DAY))
-        if (first := _first_over(counter, cap, span, last)) is not None:
-            first_over[key] = first
-        if last == on:
-            now[key] = counter.used(on)
-        elif first:
-            then = of_amounts({key: counter.used(last)}, replay.adoption, last)
+        first = _first_over(counter, cap, span, last)
+        if first is not None:
+            over[cap.name, subject, window] = first
+        if first and last < on:
+            amounts = (
+                {each: of.used(last) for each, of, _, _ in used} if not is_plain(cap) else {key: counter.used(last)}
+            )
+            then = [
+                each for each in of_amounts(amounts, replay.adoption, knowledge, last)
+                if each.cap == cap.name and (is_plain(cap) or each.subject == subject)
+            ]  # fmt: skip
             ended += [Stood(each, first, has_ended=True) for each in then]
-    over = {(key.cap, key.subject, window_text(replay.lens.span_of(key))): day for key, day in first_over.items()}
+    now = {key: counter.used(on) for key, counter, _, span in used if span.until is None or span.until > on}
     found = [
-        Stood(each, over.get((each.cap, each.subject, each.window))) for each in of_amounts(now, replay.adoption, on)
+        Stood(each, over.get((each.cap, each.subject, each.window)))
+        for each in of_amounts(now, replay.adoption, knowledge, on)
     ]
     order = {cap.name: n for n, cap in enumerate(replay.adoption.book.caps)}
     ended.sort(key=lambda each: (order[each.standing.cap], each.standing.window))
@@ -104,7 +123,12 @@ def _first_over(counter: Counter, cap: Cap, span: Span, last: date) -> date | No
     if cap.limit.unlimited or (least is not None and counter.peak() <= least):
         return None
     steps = {day for day, _ in cap.limit.steps if day and span.covers(day)}
-    for day in sorted({*counter.days, *steps}):
+    days = {*counter.days, *steps}
+    share = cap.limit.share
+    if share and share.tested_on and days:
+        first = min(day for day in days if day > date.min)
+        days = {each.first for each in test_days(share, [span], first, counter, cap) if each.first}
+    for day in sorted(days):
         if day > last:
             return None
         used, doubt, _ = counters.measured(counter.used(day), cap.limit.unit)

@@ -76,8 +76,6 @@ def subject_value(dimension: str, profile: Profile, book: Rulebook, day: date) -
             return profile.base_chip
         case "ultimate_parent":
             return profile.recipient.parent
-        case "owner_group":
-            return profile.owner.parent
         case "exporter":
             return profile.exporter.party if profile.exporter else UNKNOWN
         case "recipient" | "owner" | "operator" | "booked_to":

@@ -136,6 +136,19 @@ def test(counter: Counter, cap: Cap, changes: Mapping[date, Amount], spans: Iter
     return shown or Standing("fits", first, None, ZERO, ZERO, ZERO)
 
 
+def first_over(counter: Counter, cap: Cap, first: date, spans: Iterable[Span]) -> Standing | None:
+    """Return how a cap stands on the first day, from one on, on which it is over; None where it never is."""
+    for span in spans:
+        start = max(first, span.first or first)
+        if span.until is not None and start >= span.until:
+            continue
+        for day, used, _ in _days(counter, cap, {start: NOTHING}, start, span.until):
+            standing = _stand(cap, day, used, NOTHING)
+            if standing.limit is not None and standing.used > standing.limit:
+                return standing
+    return None
+
+
 def of_nobody(standing: Standing) -> Standing:
     """Return a standing of a counter whose subject is not known: what would fit is undetermined."""
     if standing.finding == "fits" and standing.asked > 0:

@@ -7,13 +7,14 @@ them; an observation is kept, and each thing it broke is named so that a discrep
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from ledger.core import counters
 from ledger.core.facts import UNKNOWN
-from ledger.core.lens import Effect, Entry, Key
+from ledger.core.lens import ZERO, Amount, Effect, Entry, Key
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
 from ledger.core.planning import Plan, Planner
@@ -29,9 +30,11 @@ from ledger.core.refusals import (
     Refusal,
     caps_are_exceeded,
     of_cap,
+    of_shrunk,
 )  # fmt: skip
 from ledger.core.resolving import Missing, Resolved, resolve
 from ledger.core.rules import RuleAnswer
+from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested, together
 
 Voice = Literal["request", "observation"]
 LOTS_AHEAD = 3  # lots of which counters are fetched ahead
@@ -91,35 +94,39 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
-        case.looked = _look(effects, position)
+        case.looked, case.shrunk = look(effects, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
-    flagged = [
-        of_cap(looked, case)
-        for looked in case.looked
-        if looked.cap.when_exceeded == "flag" and looked.standing.finding in _flagging(case)
-    ]
+    flagged = [of_cap(each, case) for each in case.looked if _is_flagged(each, case)]
     refusal = None
     if found and not case.observed:
         refusal = min(found, key=_precedence)
     elif found:
         refusal = next((each for each in found if each.code in ALWAYS_REFUSES), None)
-    breaches = [] if refusal else _breaches(case, [*found, *flagged])
+    breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, case.shrunk)])
     return Judged(
         movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
         _in_force(movement, position),
     )  # fmt: skip
 
 
-def judge_entries(movement: Movement, entries: list[Entry], position: Position) -> Judged:
-    """Return the judgment of entries that follow from a change of an authorization: only caps may refuse them."""
+def judge_entries(
+    movement: Movement, entries: list[Entry], position: Position, *, opened: list[Lot] | None = None,
+    observed: bool = False,
+) -> Judged:  # fmt: skip
+    """Return the judgment of entries that follow from another record: only caps may refuse them.
+
+    Those that are observed are kept, and what they break is named.
+    """
     effects = position.effects(entries)
-    looked = _look(effects, position)
-    case = Case(movement, False, OPERATOR, position, [], [], Plan(), [], looked)
+    looked, shrunk = look(effects, position)
+    case = Case(movement, observed, OPERATOR, position, [], [], Plan(), [], looked, shrunk)
     found = list(caps_are_exceeded(case))
+    flagged = [of_cap(each, case) for each in looked if _is_flagged(each, case)]
+    refusal = None if observed else min(found, key=_precedence, default=None)
+    breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, shrunk)])
     return Judged(
-        movement, min(found, key=_precedence, default=None), [], entries, [], effects, looked, [],
-        rulebook=_in_force(movement, position),
-    )  # fmt: skip
+        movement, refusal, breaches, entries, opened or [], effects, looked, [], rulebook=_in_force(movement, position)
+    )
 
 
 def keys_of(movement: Movement, position: Position) -> set[Key]:
@@ -182,21 +189,64 @@ def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) ->
     return [(line, rules.answer(line.profile, movement.effective_on)) for line in lines]
 
 
-def _look(effects: list[Effect], position: Position) -> list[Looked]:
-    """Look at every cap whose counter the movement changes, in rulebook order, where its book is in force."""
-    looked = []
-    for key, (effect, changes) in merge(effects).items():
+def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[Looked]]:
+    """Look at every cap whose counter a movement changes, in rulebook order, where its book is in force.
+
+    Besides them, the shares that stand over their limit since the movement lowers what they are a share of.
+    """
+    looked: list[Looked] = []
+    shrunk: list[Looked] = []
+    merged = merge(effects)
+    for key, (effect, changes) in merged.items():
         spans = position.spans_of(key.book, effect.span)
         first = min(changes)
         if not any(span.until is None or span.until > first for span in spans):
             continue
-        counter = position.counter(key, first)
-        standing = counters.test(counter, effect.cap, changes, spans)
-        if f"={UNKNOWN}" in key.subject and effect.cap.when_exceeded == "refuse" and not effect.cap.limit.unlimited:
-            standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
         adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
-        looked.append(Looked(adoption, effect.cap, key, effect.span, standing, changes))
-    return looked
+        cap, gain = effect.cap, ZERO
+        if is_plain(cap):
+            counter = position.counter(key, first)
+            standing = counters.test(counter, cap, changes, spans)
+        else:
+            asked = {each: of for each, (_, of) in merged.items()}
+            whole = tested(key, cap, first, position, asked)
+            if any(each.key == whole.key for each in looked):
+                continue  # of another owner of the same group
+            changes = together(key, cap, asked, position.knowledge.groups, first)
+            spans = test_days(cap.limit.share, spans, first, whole.counter, whole.cap)
+            if not spans:
+                continue
+            key, cap, counter, gain = whole.key, whole.cap, whole.counter, whole.gain
+            standing = stand(whole, changes, spans)
+        if f"={UNKNOWN}" in key.subject and cap.when_exceeded == "refuse" and not cap.limit.unlimited:
+            standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
+        looked.append(Looked(adoption, cap, key, effect.span, standing, changes, counter, gain))
+    if any(key.cap in lens.shares_of for lens in position.lenses.values() for key in merged if key.book == lens.seq):
+        seen = {each.key for each in looked}
+        shrunk = [each for each in _shrunk(merged, position) if each.key not in seen]
+    return looked, shrunk
+
+
+def _shrunk(merged: Mapping[Key, tuple[Effect, Mapping[date, Amount]]], position: Position) -> Iterator[Looked]:
+    """Yield each share that a movement brings over its limit by lowering its base, without raising the share itself."""
+    asked = {key: changes for key, (_, changes) in merged.items()}
+    seen: set[Key] = set()
+    for key, (_, changes) in merged.items():
+        lens = position.lenses[key.book]
+        if key.cap not in lens.shares_of or not shrinks(changes):
+            continue
+        first = min(changes)
+        for other, cap in shares_of(key, lens, position):
+            whole = tested(other, cap, first, position, asked)
+            if whole.key in seen:
+                continue
+            seen.add(whole.key)
+            span = lens.span_of(other)
+            spans = test_days(cap.limit.share, position.spans_of(key.book, span), first, whole.counter, whole.cap)
+            standing = counters.first_over(whole.counter, whole.cap, first, spans)
+            if standing:
+                adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
+                yield Looked(adoption, whole.cap, whole.key, span, standing, changes, whole.counter, whole.gain)
 
 
 def _in_force(movement: Movement, position: Position) -> int:
@@ -204,8 +254,9 @@ def _in_force(movement: Movement, position: Position) -> int:
     return adoption.seq if adoption else 0
 
 
-def _flagging(case: Case) -> tuple[str, ...]:
-    return ("exceeded", "undetermined") if case.observed else ("exceeded",)
+def _is_flagged(looked: Looked, case: Case) -> bool:
+    flagging = ("exceeded", "undetermined") if case.observed else ("exceeded",)
+    return looked.cap.when_exceeded == "flag" and looked.standing.finding in flagging
 
 
 def _breaches(case: Case, found: list[Refusal]) -> list[Refusal]:

@@ -48,6 +48,33 @@ class Ownership:
 
 
 @dataclass(frozen=True, slots=True)
+class StockLine:
+    """Chips of one kind that stand in one country. unit: `chips`, `systems`, or "" for items as named."""
+
+    destination: str
+    chip: str
+    quantity: Decimal
+    unit: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A declaration of all chips that a party's group owns and the ledger never saw move, as of a day.
+
+    owner of a line: the party, unless another of its group is named. It replaces the party's declaration before.
+    """
+
+    party: str
+    as_of: date
+    lines: tuple[StockLine, ...] = ()
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Chip:
     """One dated rating of a chip or a system of chips.
 

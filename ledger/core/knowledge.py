@@ -12,7 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party, Stock
+from ledger.core.groups import Groups
 from ledger.core.profile import Seat
 from ledger.core.rulebook import Rulebook
 
@@ -66,17 +67,24 @@ class Knowledge:
         self._holders: dict[str, set[str]] = {}
         self._owners: dict[str, dict[str, _Dated[Ownership]]] = {}
         self._edges: list[date] = []
+        self._stocks: dict[str, list[Stock]] = {}
+        self.groups = Groups(self._top)
 
-    def add(self, fact: Party | Ownership | Chip | Authorization | Adoption | date, seq: int) -> None:
+    def add(self, fact: Party | Ownership | Stock | Chip | Authorization | Adoption | date, seq: int) -> None:
         """Take in one fact; a bare day is the last day of a closed period."""
         match fact:
             case Party():
                 self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
+                self.groups.state(fact.party, fact.valid_from)
             case Ownership():
                 owners = self._owners.setdefault(fact.owned, {})
                 owners.setdefault(fact.owner, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
+                self.groups.change(fact.valid_from)
+            case Stock():
+                self._stocks.setdefault(fact.party, []).append(fact)
+                self.groups.declare(fact)
             case Chip():
                 self._chips.setdefault(fact.chip, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
@@ -189,6 +197,15 @@ class Knowledge:
         found = [dated.on(day) for dated in self._owners.get(name, {}).values()]
         held = [share for share in found if share and share.percentage > 0]
         return sorted(held, key=lambda share: (-share.percentage, share.owner))
+
+    def stock(self, name: str) -> Stock | None:
+        """Return the newest declaration of a party's stock."""
+        declared = self._stocks.get(name)
+        return declared[-1] if declared else None
+
+    def _top(self, name: str, day: date) -> str:
+        path = self.ownership_path(name, day)
+        return path[-1] if path else UNKNOWN
 
     def _majority_owner(self, name: str, day: date) -> str | None:
         owners = self.owners(name, day)

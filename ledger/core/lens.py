@@ -31,7 +31,8 @@ WEIGHTS = {
     "held": {"shipped": 1, "received": -1, "installed": 1},
     "authorizations": {},
 }
-ALWAYS_BACK = frozenset({"", "used", "released"})  # no cause, or a reservation used or released
+# No cause, a reservation used or released, or stock as it is declared, which replaces what was declared before.
+ALWAYS_BACK = frozenset({"", "used", "released", "declared"})
 
 
 class Entry(NamedTuple):
@@ -118,6 +119,11 @@ class Lens:
         self._edges = sorted({*book.boundaries, *ends})
         self._signs: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in book.caps]
         self._windows: list[dict[date, Span | None]] = [{} for _ in book.caps]
+        self.caps = {cap.name: cap for cap in book.caps}
+        self.shares_of: dict[str, list[Cap]] = {}  # by base
+        for cap in book.caps:
+            if cap.limit.share:
+                self.shares_of.setdefault(cap.limit.share.of, []).append(cap)
 
     def effects(
         self, stage: str, cause: str, profile: Profile, lot_day: date, day: date, last_day: date | None,
@@ -189,7 +195,7 @@ class Lens:
 
     def span_of(self, key: Key) -> Span:
         """Return the window of a counter."""
-        cap = next(cap for cap in self.book.caps if cap.name == key.cap)
+        cap = self.caps[key.cap]
         return (window_of(cap, key.window) if key.window > date.min else None) or cap.window.span
 
     def _touch(self, profile: Profile, lot_day: date) -> tuple[_Touch, ...]:
@@ -198,7 +204,7 @@ class Lens:
         for n, (cap, truth) in enumerate(zip(self.book.caps, self._conditions.truths(profile, lot_day), strict=True)):
             if truth is False or cap.exempts(destination, lot_day):
                 continue
-            values = [(name, subject_value(name, profile, self.book, lot_day)) for name in cap.by]
+            values = [(name, subject_value(name, profile, self.book, lot_day)) for name in cap.kept_by]
             subject = ",".join(f"{name}={value}" for name, value in values) or EVERYONE
             doubt = truth is None or any(value == UNKNOWN for _, value in values)
             touched.append(_Touch(cap.kept_for(destination), subject, doubt, self._signs[n], self._windows[n]))

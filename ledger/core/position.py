@@ -29,6 +29,9 @@ class Source(Protocol):
     def counters(self, keys: Iterable[Key], first: date) -> dict[Key, Counter]:
         """Return counters, exact from a day on; a key nobody has used yet may be absent."""
 
+    def keys(self, book: int, cap: str) -> Iterable[Key]:
+        """Return every counter of a cap that anything counts in."""
+
     def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
         """Return lots by what opened them."""
 
@@ -112,6 +115,11 @@ class Position:
             counter = self.source.counters([key], first).get(key) or Counter()
             self.hold(key, counter)
         return counter
+
+    def keys_of(self, book: int, cap: str) -> list[Key]:
+        """Return every counter of a cap that anything counts in, what is not committed yet included."""
+        held = {key for key in (*self.counters, *self.pending.counters) if key.book == book and key.cap == cap}
+        return sorted(held.union(self.source.keys(book, cap)))
 
     def hold(self, key: Key, counter: Counter) -> None:
         """Keep a counter that was fetched, with what was applied since."""

@@ -29,6 +29,7 @@ KINDS = (
     "party.registered",
     "party.changed",
     "party.owned",
+    "stock.declared",
     "chip.rated",
     "rulebook.adopted",
     *AUTHORIZATION_KINDS,

@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.core.compute import chip_from_row, number, plain
 from ledger.core.errors import Malformed
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party, Stock, StockLine
 from ledger.core.movements import CONFIDENCES, UNITS
 from ledger.core.movements.fields import (
     country,
@@ -70,6 +70,20 @@ OWNERSHIP_FIELDS: Mapping[str, Reader] = {
     "confidence": word(*CONFIDENCES),
     "source": free_text,
     "note": free_text,
+}
+STOCK_FIELDS: Mapping[str, Reader] = {
+    "party_id": identifier,
+    "as_of": day,
+    "confidence": word(*CONFIDENCES),
+    "source": free_text,
+    "note": free_text,
+}
+STOCK_LINE_FIELDS: Mapping[str, Reader] = {
+    "destination": country,
+    "chip": identifier,
+    "quantity": whole,
+    "unit": word("chips", "systems"),
+    "owner": identifier,
 }
 AUTHORIZATION_FIELDS: Mapping[str, Reader] = {
     "authorization_id": identifier,
@@ -142,6 +156,25 @@ def ownership(raw: Mapping[str, Any]) -> tuple[Ownership, dict[str, Any]]:
     return Ownership(**values), body
 
 
+def stock(raw: Mapping[str, Any]) -> tuple[Stock, dict[str, Any]]:
+    """Return a declaration of stock; one without lines declares that there is none."""
+    head = {name: value for name, value in raw.items() if name != "lines"}
+    values, body = read(head, STOCK_FIELDS, "a declaration of stock", "party_id", "as_of")
+    lines, stated = [], []
+    for n, line in enumerate(raw.get("lines") or (), 1):
+        if not isinstance(line, Mapping):
+            raise Malformed("lines", f"line {n} of the stock is not a table.", "State destination, chip and quantity.")
+        try:
+            cells, text = read(line, STOCK_LINE_FIELDS, "a line of stock", "destination", "chip", "quantity")
+        except Malformed as problem:
+            raise Malformed(problem.field, f"line {n}: {problem.message}", problem.remedy) from problem
+        lines.append(StockLine(**{**cells, "quantity": Decimal(cells["quantity"])}))
+        stated.append(text)
+    if stated:
+        body["lines"] = stated
+    return Stock(party=values.pop("party_id"), lines=tuple(lines), **values), body
+
+
 def rating(raw: Mapping[str, Any]) -> tuple[Chip, dict[str, Any]]:
     """Return a chip's rating, computed from its dense rates; what is stated and differs is malformed."""
     body = {name: str(text) for name, text in raw.items() if text not in (None, "")}
@@ -182,7 +215,7 @@ def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple
     return terms, change, body
 
 
-def to_body(fact: Party | Ownership | Chip | Authorization) -> dict[str, Any]:
+def to_body(fact: Party | Ownership | Stock | Chip | Authorization | StockLine) -> dict[str, Any]:
     """Return a fact as JSON, what is not known left out; its record number is not part of it."""
     body: dict[str, Any] = {}
     for field in fields(fact):
@@ -193,10 +226,10 @@ def to_body(fact: Party | Ownership | Chip | Authorization) -> dict[str, Any]:
     return body
 
 
-def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership | Chip | Authorization:
+def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership | Stock | Chip | Authorization:
     """Return the fact that a body states; the inverse of `to_body`."""
     values: dict[str, Any] = dict(body)
-    for name in ("valid_from", "released", "first_day", "last_day", "state_from"):
+    for name in ("valid_from", "released", "first_day", "last_day", "state_from", "as_of"):
         if name in values:
             values[name] = date.fromisoformat(values[name])
     for name in ("roles", "chips"):
@@ -207,13 +240,19 @@ def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership
             values[name] = Decimal(values[name])
     if "rates" in values:
         values["rates"] = tuple((bits, Decimal(tops)) for bits, tops in values["rates"])
-    kinds: dict[str, type[Party] | type[Ownership] | type[Chip] | type[Authorization]] = {
-        "party": Party, "ownership": Ownership, "chip": Chip, "authorization": Authorization,
+    if "lines" in values:
+        values["lines"] = tuple(
+            StockLine(**{**line, "quantity": Decimal(line["quantity"])}) for line in values["lines"]
+        )
+    kinds: dict[str, type[Party] | type[Ownership] | type[Stock] | type[Chip] | type[Authorization]] = {
+        "party": Party, "ownership": Ownership, "stock": Stock, "chip": Chip, "authorization": Authorization,
     }  # fmt: skip
     return kinds[kind](**values, seq=seq)
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, StockLine):
+        return to_body(value)
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, date):

@@ -10,7 +10,13 @@ from difflib import get_close_matches
 from ledger.core.compute import BIT_LENGTHS
 from ledger.core.errors import Malformed, Unusable
 from ledger.core.movements import HEAD_FIELDS, LINE_FIELDS
-from ledger.core.registrations import AUTHORIZATION_FIELDS, OWNERSHIP_FIELDS, PARTY_FIELDS
+from ledger.core.registrations import (
+    AUTHORIZATION_FIELDS,
+    OWNERSHIP_FIELDS,
+    PARTY_FIELDS,
+    STOCK_FIELDS,
+    STOCK_LINE_FIELDS,
+)
 
 RATE_COLUMNS = tuple(f"dense_tops_{bits}bit" for bits in BIT_LENGTHS)
 
@@ -36,6 +42,7 @@ KINDS = {
         ),
         Kind("parties", "party", ("key", *PARTY_FIELDS), ("party_id",)),
         Kind("ownership", "ownership", ("key", *OWNERSHIP_FIELDS), ("owner", "owned", "percentage")),
+        Kind("stock", "stock", ("key", *STOCK_FIELDS, *STOCK_LINE_FIELDS), ("party_id", "as_of")),
         Kind("authorizations", "authorization", ("key", *AUTHORIZATION_FIELDS), ("authorization_id",)),
         Kind(
             "ratings",
@@ -66,6 +73,7 @@ def recognize(header: Sequence[str], stated: str = "") -> Kind:
         ("ratings", "chip_id" in columns and not columns.isdisjoint(RATE_COLUMNS)),
         ("ownership", {"owner", "owned"} <= columns),
         ("parties", {"party_id", "headquarters"} <= columns),
+        ("stock", {"party_id", "as_of"} <= columns),
     ):
         if name == stated or (found and not stated):
             _check(header, KINDS[name])
@@ -96,8 +104,8 @@ def _not_recognized(header: Sequence[str]) -> Unusable:
     return Unusable(
         "unknown_file",
         f"The first line, {_named(header[:6])}{', ...' * (len(header) > 6)}, is of no known kind of file.",
-        "Movements have a column movement, parties party_id and headquarters, authorizations authorization_id, ratings "
-        "chip_id and a rate such as dense_tops_8bit.",
+        "Movements have a column movement, parties party_id and headquarters, stock party_id and as_of, authorizations "
+        "authorization_id, ratings chip_id and a rate such as dense_tops_8bit.",
     )
 
 

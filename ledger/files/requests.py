@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from ledger.files.columns import recognize
-from ledger.files.facts import read_facts
+from ledger.files.facts import read_facts, read_stock
 from ledger.files.items import Item
 from ledger.files.movements import read_movements
 from ledger.files.rows import Rows
@@ -15,11 +15,13 @@ from ledger.files.rows import Rows
 def read_requests(stream: BinaryIO, kind: str = "", observed: bool = False) -> Iterator[Item]:
     """Return the requests of a CSV file, in its order, read as they are taken. The header is read at once.
 
-    kind: movements, parties, ownership, authorizations or ratings; "" tells it by the header. observed: movements are
-    observations; it says nothing about the other kinds.
+    kind: movements, parties, ownership, stock, authorizations or ratings; "" tells it by the header. observed:
+    movements are observations; it says nothing about the other kinds.
 
     Errors: Unusable where the file or its header cannot be used, Malformed for a kind there is not.
     """
     rows = Rows(stream)
     found = recognize(rows.header, kind)
-    return read_movements(rows, observed) if found.name == "movements" else read_facts(rows, found)
+    if found.name == "movements":
+        return read_movements(rows, observed)
+    return read_stock(rows) if found.name == "stock" else read_facts(rows, found)

@@ -10,7 +10,7 @@ from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import Amount, Key
 from ledger.core.position import Position
 from ledger.core.refusals import Refusal
-from ledger.core.rulebook import Cap
+from ledger.core.tested import test_days, tested
 from ledger.positions import Books, open_position
 from ledger.store.source import Connection, DatabaseSource
 from ledger.store.sums import counters_of
@@ -25,27 +25,36 @@ def adopt(
     """
     position = open_position(knowledge, source, books, knowledge.adoptions)
     counters = counters_of(conn, [position.lenses[adoption.seq]], source.profiles, known)
-    return position, counters, list(_over(counters, adoption, position))
+    computed = open_position(knowledge, source, books, knowledge.adoptions)
+    computed.counters = {key: Counter(deltas=days.items()) for key, days in counters.items()}
+    return position, counters, list(_over(counters, adoption, computed))
 
 
 def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position: Position) -> Iterator[Refusal]:
-    caps = {cap.name: cap for cap in adoption.book.caps}
+    lens = position.lenses[adoption.seq]
+    seen: set[Key] = set()
     for key, days in sorted(counters.items()):
-        cap: Cap = caps[key.cap].of_subject(key.subject)
+        cap = lens.caps[key.cap].of_subject(key.subject)
         if cap.limit.unlimited:
             continue
-        spans = position.spans_of(adoption.seq, position.lenses[adoption.seq].span_of(key))
+        spans = position.spans_of(adoption.seq, lens.span_of(key))
         asked = [span for span in spans if not (span.first and span.until and span.first >= span.until)]
         if not asked:
             continue  # its window was over before the book came into force
-        standing = tightest(Counter(deltas=days.items()), cap, asked[0].first or min(days), asked)
+        first = asked[0].first or min(days)
+        whole = tested(key, cap, first, position, {})
+        asked = test_days(cap.limit.share, asked, first, whole.counter, whole.cap)
+        if not asked or whole.key in seen:
+            continue
+        seen.add(whole.key)
+        standing = tightest(whole.counter, whole.cap, first, asked)
         if standing.limit is not None and standing.used > standing.limit:
             over = standing.used - standing.limit
             yield Refusal(
                 "cap_exceeded",
-                f"{adoption.book.name}: {cap.name} of {key.subject} is over on {standing.day} as it is adopted: "
+                f"{adoption.book.name}: {cap.name} of {whole.key.subject} is over on {standing.day} as it is adopted: "
                 f"limit {standing.limit:,f}, used {standing.used:,f} {cap.limit.unit}.",
-                subject=key.subject,
+                subject=whole.key.subject,
                 cap=cap.name,
                 book=adoption.book.name,
                 window=key.window.isoformat() if key.window > date.min else "",

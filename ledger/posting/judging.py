@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from ledger.core import judgments, records
 from ledger.core.deciding import Judged, judge
 from ledger.core.errors import Malformed
+from ledger.core.facts import Stock
 from ledger.core.judgments import Effects
 from ledger.core.knowledge import Adoption
 from ledger.core.movements import Movement
@@ -20,6 +21,7 @@ from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
 from ledger.posting import authorizing, disputing
 from ledger.posting.ahead import fetch_ahead
 from ledger.posting.batch import LEDGER, Batch
+from ledger.posting.declaring import stock_moves
 from ledger.posting.memory import Memory
 from ledger.posting.registering import Registered, known_as, register
 from ledger.posting.requests import Asked, Receipt, first_difference
@@ -161,12 +163,17 @@ class Judging:
             (seq, registered.fact_kind, registered.subject, registered.valid_from, Jsonb(registered.body))
         )
         fact = known_as(registered, seq)
+        before = self.memory.knowledge.stock(registered.subject)
         self.memory.knowledge.add(fact, seq)
         self.memory.position.resolved.clear()
         if isinstance(fact, Adoption):
             self.dispute(self.memory.adopt(fact, self.batch), fact.first, OPERATOR, seq)
+        if isinstance(fact, Stock):
+            moves = stock_moves(fact, before, self.memory.position, seq + 1)
         if moves:
+            day = moves.judged.movement.effective_on
             self.follow(moves.judged, moves.body)
+            self.dispute(moves.judged.breaches, day, OPERATOR, seq)
         return seq, None
 
     def _refuse(self, asked: Asked, refusal: Refusal) -> int:

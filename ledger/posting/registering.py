@@ -31,7 +31,7 @@ class Registered:
 
 def register(asked: Asked, asker: str, knowledge: Knowledge) -> Registered | Refusal:
     """Return what a request to register a fact comes to; the first reason to refuse it, if there is any."""
-    if asker != OPERATOR:
+    if asker != OPERATOR and not (asked.kind == "stock" and asked.body["party_id"] == asker):
         return Refusal(
             "forbidden", f"{asker} may not register a {asked.kind}: only the operator may.", "Ask the operator."
         )
@@ -40,6 +40,8 @@ def register(asked: Asked, asker: str, knowledge: Knowledge) -> Registered | Ref
             return _party(asked, knowledge)
         case "ownership":
             return _ownership(asked, knowledge)
+        case "stock":
+            return _stock(asked, knowledge)
         case "rating":
             return _rating(asked, knowledge)
         case "authorization":
@@ -86,6 +88,26 @@ def _ownership(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
         )
     body = registrations.to_body(share)
     return Registered("party.owned", "ownership", share.owned, share.valid_from, body, body)
+
+
+def _stock(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:
+    stock, _ = registrations.stock(asked.body)
+    for name in (stock.party, *(line.owner for line in stock.lines if line.owner)):
+        if knowledge.party(name, stock.as_of) is None:
+            return _unknown("unknown_party", "party_id" if name == stock.party else "owner", "party", name)
+    for line in stock.lines:
+        if knowledge.chip(line.chip, stock.as_of) is None:
+            return _unknown("unknown_chip", "chip", "chip", line.chip)
+    before = knowledge.stock(stock.party)
+    if before and stock.as_of < before.as_of:
+        return Refusal(
+            "outside_validity",
+            f"The stock of {stock.party} was declared as of {before.as_of} already; this one is as of {stock.as_of}.",
+            f"Declare it as of {before.as_of} or later: each declaration replaces the one before.",
+            f"party={stock.party}",
+        )
+    body = registrations.to_body(stock)
+    return Registered("stock.declared", "stock", stock.party, stock.as_of, body, body)
 
 
 def _rating(asked: Asked, knowledge: Knowledge) -> Registered | Refusal:

@@ -14,7 +14,7 @@ from ledger.core.movements import Movement, fields
 from ledger.core.records import canonical, fingerprint
 from ledger.rulebooks import parse_bundle, refuse_proposal
 
-KINDS = ("movement", "party", "ownership", "authorization", "rating", "rulebook", "period", "discrepancy")
+KINDS = ("movement", "party", "ownership", "stock", "authorization", "rating", "rulebook", "period", "discrepancy")
 LONGEST_KEY = 200
 
 
@@ -88,6 +88,8 @@ def _body(request: Request) -> dict[str, Any]:
             return registrations.party(raw)[1]
         case "ownership":
             return registrations.ownership(raw)[1]
+        case "stock":
+            return registrations.stock(raw)[1]
         case "rating":
             return registrations.rating(raw)[1]
         case "authorization":

@@ -65,7 +65,8 @@ def reconcile_caps(
     """
     try:
         size = _size(conn)
-        adoption = _adoption(learn(conn, Knowledge(), size), on, rulebook)
+        knowledge = learn(conn, Knowledge(), size)
+        adoption = _adoption(knowledge, on, rulebook)
         number = _one(conn, "newest_unreconciled", {})[0]
         name = adoption.book.name
         same = {"number": number, "day": on, "rulebook": name, "inputs": NO_INPUTS}
@@ -78,7 +79,7 @@ def reconcile_caps(
         differences = _compare(conn, counters, adoption) if adoption.seq else []
     finally:
         conn.rollback()
-    standings = of_amounts({key: total_on(days, on) for key, days in counters.items()}, adoption, on)
+    standings = of_amounts({key: total_on(days, on) for key, days in counters.items()}, adoption, knowledge, on)
     report = _report(on, number, adoption, standings, differences, len(counters), last)
     body = records.canonical(report)
     digest = sha256(body).hexdigest()

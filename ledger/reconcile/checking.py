@@ -215,10 +215,10 @@ def run_row(judgment: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _subject(kind: str, fact: dict[str, Any]) -> str:
-    name = {"rulebook": "name", "period": "closed_until", "ownership": "owned"}.get(kind, kind)
+    name = {"rulebook": "name", "period": "closed_until", "ownership": "owned", "stock": "party"}.get(kind, kind)
     return str(fact[name])
 
 
 def _valid_from(kind: str, fact: dict[str, Any]) -> date | None:
-    name = {"rulebook": "from", "authorization": "state_from"}.get(kind, "valid_from")
+    name = {"rulebook": "from", "authorization": "state_from", "stock": "as_of"}.get(kind, "valid_from")
     return date.fromisoformat(fact[name]) if name in fact else None

@@ -12,6 +12,7 @@ from ledger.core.errors import NotFound
 from ledger.core.movements import Line, Movement
 from ledger.core.refusals import OPERATOR, Looked
 from ledger.core.rulebook import Span
+from ledger.core.tested import test_days
 from ledger.reports.reader import View
 
 BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not_permitted")
@@ -84,7 +85,7 @@ def remaining(
     movement = Movement(kind, view.on, view.on.isoformat(), (line,), exporter)
     judged = explain(view, movement)
     per_chip = judged.lines[0].profile.tpp_per_chip
-    caps = tuple(_left(view, looked, judged) for looked in judged.looked)
+    caps = tuple(_left(view, looked) for looked in judged.looked)
     open_chips, open_tpp = _open(view, judged)
     answer = judged.answers[0][1]
     limits: list[tuple[int, Decimal, str]] = []
@@ -140,20 +141,23 @@ def window_text(span: Span) -> str:
     return f"{span.first or '..'}/{span.until or '..'}"
 
 
-def _left(view: View, looked: Looked, judged: Judged) -> CapLeft:
+def _left(view: View, looked: Looked) -> CapLeft:
     cap = looked.cap
-    first = min(effect.day for effect in judged.effects if effect.key == looked.key)
-    standing = counters.tightest(
-        view.position.counter(looked.key, first), cap, first, view.position.spans_of(looked.key.book, looked.span)
-    )
-    used = view.position.counter(looked.key, first).used(standing.day)
+    first = min(looked.changes)
+    spans = view.position.spans_of(looked.key.book, looked.span)
+    spans = test_days(cap.limit.share, spans, first, looked.counter, cap)
+    standing = counters.tightest(looked.counter, cap, first, spans)
+    used = looked.counter.used(standing.day)
     unstated = cap.limit.unit == "chips" and bool(used.unstated_tpp)
-    limit = None if unstated else standing.limit
+    limit = standing.limit
+    if limit is not None and looked.gain:  # the chip that is asked has enlarged the base already
+        limit -= looked.gain * sum(each.tpp for day, each in looked.changes.items() if day <= standing.day)
+    left = None if limit is None or unstated else looked.room(limit - standing.used - standing.doubt)
     return CapLeft(
-        cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, standing.limit, standing.used,
-        standing.doubt, None if limit is None else limit - standing.used - standing.doubt,
+        cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, limit, standing.used,
+        standing.doubt, left,
         "undetermined" if unstated and not cap.limit.unlimited
-        else counters.state(cap, standing.used, standing.doubt, limit),
+        else counters.state(cap, standing.used, standing.doubt, None if unstated else limit),
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
     )  # fmt: skip
 

@@ -110,8 +110,8 @@ def revaluation(view: View) -> Revaluation:
     for key, change in _changes(view, adoption, revalued).items():
         after[key] = after.get(key, NOTHING).plus(change)
     caps = {cap.name: n for n, cap in enumerate(adoption.book.caps)}
-    before = {_name(each): each for each in of_amounts(frozen, adoption, view.on)}
-    then = {_name(each): each for each in of_amounts(after, adoption, view.on)}
+    before = {_name(each): each for each in of_amounts(frozen, adoption, view.position.knowledge, view.on)}
+    then = {_name(each): each for each in of_amounts(after, adoption, view.position.knowledge, view.on)}
     names = sorted({**before, **then}, key=lambda name: (caps[name[0]], *name[1:]))
     return Revaluation(chips, tuple(Revalued(before.get(name), then.get(name)) for name in names))
 

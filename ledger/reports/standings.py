@@ -10,9 +10,10 @@ from typing import Any
 
 from ledger.core import counters
 from ledger.core.compute import plain
-from ledger.core.knowledge import Adoption
+from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import NOTHING, Amount, Key, Lens, limit_on
-from ledger.core.rulebook import Cap
+from ledger.core.shown import OnDay, on_day
+from ledger.core.tested import is_tested_on
 from ledger.reports.reader import View
 from ledger.reports.remaining import window_text
 from ledger.store.sums import counters_of
@@ -62,7 +63,7 @@ def standings(view: View) -> list[CapStanding]:
     adoption = view.adoption
     if adoption is None:
         return []
-    return of_amounts(amounts_on(view, adoption), adoption, view.on)
+    return of_amounts(amounts_on(view, adoption), adoption, view.position.knowledge, view.on)
 
 
 def amounts_on(view: View, adoption: Adoption) -> dict[Key, Amount]:
@@ -84,17 +85,14 @@ def total_on(days: Mapping[date, Amount], on: date) -> Amount:
     return total
 
 
-def of_amounts(amounts: Mapping[Key, Amount], adoption: Adoption, on: date) -> list[CapStanding]:
-    """Return how amounts stand against the limits of a book on a day, in the book's order of caps."""
-    book, lens = adoption.book, Lens(adoption.book, adoption.seq)
-    caps = {cap.name: (n, cap) for n, cap in enumerate(book.caps)}
-    found = []
-    for key, amount in amounts.items():
-        n, cap = caps[key.cap]
-        span = lens.span_of(key)
-        if span.covers(on) and any(amount):
-            found.append((n, key.subject, _standing(adoption, cap, key.subject, window_text(span), amount, on)))
-    return [standing for _, _, standing in sorted(found, key=lambda each: each[:2])]
+def of_amounts(amounts: Mapping[Key, Amount], adoption: Adoption, knowledge: Knowledge, on: date) -> list[CapStanding]:
+    """Return how amounts stand against the limits of a book on a day, in the book's order of caps.
+
+    amounts: of every counter of the book, as kept: a share is limited by another one's, a group is what its owners are.
+    """
+    order = {cap.name: n for n, cap in enumerate(adoption.book.caps)}
+    found = on_day(amounts, Lens(adoption.book, adoption.seq), knowledge, on)
+    return [_standing(adoption, each, on) for each in sorted(found, key=lambda each: (order[each.key.cap], each.key))]
 
 
 def tier_of(subject: str, adoption: Adoption, on: date) -> str:
@@ -105,15 +103,21 @@ def tier_of(subject: str, adoption: Adoption, on: date) -> str:
     return adoption.book.tier(dimensions["destination"], on) or "" if "destination" in dimensions else ""
 
 
-def _standing(adoption: Adoption, cap: Cap, subject: str, window: str, amount: Amount, on: date) -> CapStanding:
-    cap = cap.of_subject(subject)
+def _standing(adoption: Adoption, shown: OnDay, on: date) -> CapStanding:
+    cap, subject, amount = shown.cap, shown.key.subject, shown.amount
     used, doubt, unstated = counters.measured(amount, cap.limit.unit)
     limit = None if cap.limit.unlimited else limit_on(cap, on)
     left = None if limit is None or unstated else limit - used - doubt
     state = counters.state(cap, used, doubt, limit)
+    share = cap.limit.share
+    if share and state == "over" and used <= share.fraction * (shown.base.tpp + shown.base.doubt_tpp):
+        state = "undetermined"  # part of what it is a share of is in doubt
     if unstated and state != "watched":
         state = "undetermined"
+    if not is_tested_on(cap, on):
+        state = "watched"
     return CapStanding(
-        adoption.book.name, cap.name, subject, tier_of(subject, adoption, on), window, cap.limit.unit, limit, used,
-        doubt, amount.tpp + amount.doubt_tpp, left, state, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+        adoption.book.name, cap.name, subject, tier_of(subject, adoption, on), window_text(shown.span), cap.limit.unit,
+        limit, used, doubt, amount.tpp + amount.doubt_tpp, left, state, cap.law, cap.when_exceeded, cap.status,
+        cap.confidence,
     )  # fmt: skip

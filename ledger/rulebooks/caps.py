@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 
+from ledger.core.groups import PERIODS
 from ledger.core.rulebook import Cap, Counts, Limit, Share, Unit, Window
 from ledger.rulebooks.conditions import read_where
 from ledger.rulebooks.document import Piece, Wrong, choices
@@ -32,7 +33,6 @@ BY = (
     "authorization",
 )
 STATUSES = ("framework", "reported", "discussed")  # of what is no law: it may flag and never refuse
-NOT_YET_SHARE = "share of another counter: not yet evaluated"
 
 COUNTER_KEYS = ("counts", "gives_back", "by", "where")
 CAP_KEYS = (
@@ -58,6 +58,8 @@ def read_caps(draft: Draft, piece: Piece) -> tuple[Cap, ...]:
             cap = _cap(draft, table, part)
             if draft.applies(table):
                 caps[draft.using] = cap
+                if base := draft.bases.get(draft.using):
+                    caps[base.name] = base
     draft.using = ""
     for cap in caps.values():
         with draft.findings.kept():
@@ -182,24 +184,25 @@ def _schedule(piece: Piece) -> Limit:
 def _share(draft: Draft, table: Mapping[str, Piece], piece: Piece, window: Window) -> Limit:
     stated = piece.table("`limit`", LIMIT_KEYS[1:], ("share", "of"))
     of, enlarge = stated["of"], stated.get("asked_chips_enlarge_base")
-    base: str | Cap
     if isinstance(of.value, dict):
         counter = of.table("`of`", COUNTER_KEYS, ("counts",))
-        base = Cap(
-            f"{draft.using}.base", law="", limit=Limit(unlimited=True), window=window, **_counter(draft, counter)
-        )
-        named = f"what is {base.counts} there"
+        base = f"{draft.using}.base"
+        draft.bases[draft.using] = Cap(
+            base, limit=Limit(unlimited=True, words="none"), window=window, **_counter(draft, counter),
+            **source(table),
+        )  # fmt: skip
     else:
-        base = named = of.text("`of`")
+        base = of.text("`of`")
+    tested_on = _tested_on(draft, table["tested_on"]) if "tested_on" in table else ()
     share = Share(
         fraction(stated["share"], "`share`"),
         base,
-        asked_chips_enlarge_base=bool(enlarge and flag(enlarge, "`asked_chips_enlarge_base`")),
-        tested_on=_tested_on(draft, table["tested_on"]) if "tested_on" in table else (),
+        # By a day of test, which is later, they are in the base.
+        asked_chips_enlarge_base=flag(enlarge, "`asked_chips_enlarge_base`") if enlarge else bool(tested_on),
+        tested_on=tested_on,
         when_base_shrinks=cast(Any, _excess(table, "when_base_shrinks")),
     )
-    draft.findings.add(piece.line, "note", f"{draft.using}: a {NOT_YET_SHARE}.", "It is undetermined until then.")
-    return Limit(words=f"{stated['share'].value} of {named}", why=NOT_YET_SHARE, share=share)
+    return Limit(words=f"{stated['share'].value} of {base}", share=share)
 
 
 def _tested_on(draft: Draft, piece: Piece) -> tuple[str, ...]:
@@ -215,15 +218,20 @@ def _excess(table: Mapping[str, Piece], key: str) -> str:
 
 def _base(piece: Piece) -> tuple[tuple[str, str], ...]:
     table = piece.table("`base`", ("declared", "valid_until"), ("declared",))
+    one_of(table["declared"], "`declared`", tuple(PERIODS))
+    if "valid_until" in table:
+        one_of(table["valid_until"], "`valid_until`", ("next report",))
     return tuple((key, part.text(f"`{key}`")) for key, part in table.items())
 
 
 def _check_base(cap: Cap, caps: Mapping[str, Cap], lines: Mapping[str, int]) -> None:
-    """A share is of another counter, which is kept per the same subject or a wider one."""
+    """A share is of another counter, which is kept per the same subject or a wider one, over the same windows."""
+    if cap.is_grouped and "owner" in cap.by:
+        raise Wrong(lines[cap.name], f"{cap.name} is kept by owner and by owner_group.", "Keep it by one of them.")
     if not (share := cap.limit.share):
         return
     line = lines[cap.name]
-    base = caps.get(share.of) if isinstance(share.of, str) else share.of
+    base = caps.get(share.of)
     if base is None or base is cap:
         others = [name for name in caps if name != cap.name]
         raise Wrong(
@@ -236,3 +244,7 @@ def _check_base(cap: Cap, caps: Mapping[str, Cap], lines: Mapping[str, int]) -> 
         raise Wrong(
             line, f"{cap.name} is a share of {base.name}, which is kept by {narrower} too.", "Share one subject."
         )
+    if base.window not in (cap.window, Window()):
+        raise Wrong(line, f"{cap.name} is a share of {base.name}, which has another window.", "Give both one window.")
+    if base.limit.unit != "TPP" or base.limit.share:
+        raise Wrong(line, f"{cap.name} is a share of {base.name}, which is not counted in TPP.", "Share a TPP counter.")

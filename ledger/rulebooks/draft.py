@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ledger import reference
-from ledger.core.rulebook import Control, NamedList, Reading, Rulebook
+from ledger.core.rulebook import Cap, Control, NamedList, Reading, Rulebook
 from ledger.rulebooks.document import Findings, Piece, choices
 
 
@@ -48,6 +48,7 @@ class Draft:
     rule_lines: list[int] = field(default_factory=list)  # of the rules that are kept, in order
     cap_lines: dict[str, int] = field(default_factory=dict)
     amendment_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its amendments
+    bases: dict[str, Cap] = field(default_factory=dict)  # of shares, by the share's cap; each only watched
     using: str = ""
     used: dict[str, list[str]] = field(default_factory=dict)
 

@@ -191,12 +191,9 @@ def _cap(cap: Cap) -> dict[str, Any]:
             for first, amount in limit.steps
         ]
     if share := limit.share:
-        inline = None if isinstance(share.of, str) else share.of
         body["share"] = {
             "fraction": plain(share.fraction),
-            "of": share.of
-            if inline is None
-            else {"counts": inline.counts, "by": list(inline.by), "where": condition(inline.where)},
+            "of": share.of,
             "asked_chips_enlarge_base": share.asked_chips_enlarge_base,
             "tested_on": list(share.tested_on) or "every day",
         }

@@ -5,7 +5,7 @@ Exact, to the record; it costs a walk of the entries of the subject that is aske
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from ledger.core.counters import Counter
 from ledger.core.lens import Amount, Entry, Key, Lens
 from ledger.core.lots import Lot, LotRef, Place
 from ledger.store.source import Connection, DatabaseSource, Profiles
-from ledger.store.sums import counters_of
+from ledger.store.sums import Days, counters_of
 from schema.queries import SQL
 
 
@@ -29,13 +29,19 @@ class PastSource(DatabaseSource):
         """Return counters, exact on every day, from the entries of the profiles that touch them."""
         wanted = set(keys)
         touched = {(key.book, key.cap, key.subject) for key in wanted}
-        only = [
-            number
-            for number, profile in self.profiles.all().items()
-            if any(touched & lens.ever_touched(profile) for lens in self._lenses)
-        ]
-        found = counters_of(self._conn, self._lenses, self.profiles, self._known, only)
+        found = self._counters(lambda of: bool(touched & of))
         return {key: Counter(deltas=found.get(key, {}).items()) for key in wanted}
+
+    def keys(self, book: int, cap: str) -> list[Key]:
+        """Return every counter of a cap that anything counted in by then."""
+        found = self._counters(lambda of: any(each[:2] == (book, cap) for each in of))
+        return [key for key in found if (key.book, key.cap) == (book, cap)]
+
+    def _counters(self, touch: Callable[[set[tuple[int, str, str]]], bool]) -> dict[Key, Days]:
+        """Return the counters that are touched by the profiles of which something, as told, is touched."""
+        profiles = self.profiles.all().items()
+        only = [n for n, profile in profiles if any(touch(lens.ever_touched(profile)) for lens in self._lenses)]
+        return counters_of(self._conn, self._lenses, self.profiles, self._known, only)
 
     def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
         """Return lots by what opened them, with what was left of them."""

@@ -84,6 +84,11 @@ class DatabaseSource:
                 deltas[key].append((day, Amount(*amount)))
         return {key: Counter(bases.get(key, Amount()), deltas[key], first) for key in wanted}
 
+    def keys(self, book: int, cap: str) -> list[Key]:
+        """Return every counter of a cap that anything counts in."""
+        rows = self._conn.execute(SQL["keys_of_cap"], {"book": book, "cap": cap})
+        return [Key(book, cap, subject, window) for subject, window in rows]
+
     def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
         """Return lots by what opened them."""
         wanted = list(refs)

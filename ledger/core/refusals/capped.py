@@ -32,6 +32,22 @@ def of_cap(looked: Looked, case: Case) -> Refusal:
     return Refusal("cap_exceeded", message, _fewer(case), amount=plain(over), **about)
 
 
+def of_shrunk(looked: Looked) -> Refusal:
+    """Return what to say of a share that is over since a movement lowered what it is a share of."""
+    cap, standing, book = looked.cap, looked.standing, looked.adoption.book
+    assert standing.limit is not None
+    over = standing.used - standing.limit
+    message = (
+        f"{book.name}: {cap.name} of {looked.key.subject} is over on {standing.day}, as what it is a share of is less: "
+        f"limit {grouped(standing.limit)} {cap.limit.unit} ({cap.limit.words}), used {grouped(standing.used)}."
+    )
+    window = looked.key.window.isoformat() if looked.span.first else ""
+    return Refusal(
+        "cap_exceeded", message, "Nothing that was posted is undone; what would raise it further is refused.",
+        looked.key.subject, cap.name, book.name, window, plain(over), cap.limit.unit,
+    )  # fmt: skip
+
+
 def _doubt(looked: Looked, case: Case) -> str:
     if looked.cap.limit.unit == "chips" and any(line.chips is None for line in case.lines):
         return "equivalents have no number of chips"
@@ -44,10 +60,9 @@ def _fewer(case: Case) -> str:
     scarce: list[tuple[Decimal, Decimal, str]] = []
     for looked in case.looked:
         if looked.cap.when_exceeded == "refuse" and looked.standing.finding == "exceeded":
-            counter = case.position.counter(looked.key, min(looked.changes))
             spans = case.position.spans_of(looked.key.book, looked.span)
-            if worst := counters.scarcest(counter, looked.cap, looked.changes, spans):
-                scarce.append((*worst, looked.cap.limit.unit))
+            if worst := counters.scarcest(looked.counter, looked.cap, looked.changes, spans):
+                scarce.append((looked.room(*worst), worst[1], looked.cap.limit.unit))
     if not scarce:
         return "Correct what was reported, or let the cap be amended."
     if min(left for left, _, _ in scarce) <= 0:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
-from ledger.core.counters import Standing
+from ledger.core.counters import Counter, Standing
 from ledger.core.knowledge import Adoption
-from ledger.core.lens import Amount, Key
+from ledger.core.lens import ZERO, Amount, Key
 from ledger.core.movements import Movement
 from ledger.core.planning import Plan
 from ledger.core.position import Position
@@ -59,7 +60,10 @@ class Refusal:
 
 
 class Looked(NamedTuple):
-    """One cap that was looked at: whose, for which subject and window, how it stands before and after, what changes."""
+    """One cap that was looked at: whose, for which subject and window, how it stands before and after, what changes.
+
+    counter: what it was tested on. gain: what each unit that is asked adds to its limit, where that is a share.
+    """
 
     adoption: Adoption
     cap: Cap
@@ -67,6 +71,12 @@ class Looked(NamedTuple):
     span: Span
     standing: Standing
     changes: Mapping[date, Amount]
+    counter: Counter
+    gain: Decimal = ZERO
+
+    def room(self, left: Decimal, asked: Decimal = ZERO) -> Decimal:
+        """Return how much more fits where so much is left, what is asked having enlarged the limit already."""
+        return (left - self.gain * asked) / (1 - self.gain) if self.gain else left
 
 
 @dataclass(slots=True)
@@ -82,3 +92,4 @@ class Case:
     plan: Plan
     answers: list[tuple[Resolved, RuleAnswer]]
     looked: list[Looked]
+    shrunk: list[Looked] = field(default_factory=list)  # shares that are over since their base is smaller

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ledger.core.compute import grouped, plain
 from ledger.core.knowledge import Knowledge
-from ledger.core.refusals.capped import of_cap
+from ledger.core.refusals.capped import of_cap, of_shrunk
 from ledger.core.refusals.case import OPERATOR, Case, Refusal
 from ledger.core.resolving import Resolved
 
@@ -141,6 +141,10 @@ def caps_are_exceeded(case: Case) -> Iterator[Refusal]:
             continue
         if not denied(case):
             yield of_cap(looked, case)
+    for looked in case.shrunk:
+        share = looked.cap.limit.share
+        if share and share.when_base_shrinks == "refuse" and not denied(case):
+            yield of_shrunk(looked)
 
 
 def denied(case: Case) -> bool:

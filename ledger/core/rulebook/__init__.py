@@ -7,11 +7,12 @@ A value here is what a document says once its readings are chosen and its refere
 from __future__ import annotations
 
 from ledger.core.rulebook.book import Parameter, Rulebook
-from ledger.core.rulebook.caps import Amendment, Bound, Cap, Counts, Limit, Share, Unit, Window
+from ledger.core.rulebook.caps import Amendment, Bound, Cap, Counts, Limit, Share, Unit, Window, dimensions_of
 from ledger.core.rulebook.lists import ALWAYS, Member, NamedList, Span
 from ledger.core.rulebook.rules import All, Answer, Any, Condition, Control, Reading, RequiredParty, Rule, Test
 
 __all__ = [
     "ALWAYS", "All", "Amendment", "Answer", "Any", "Bound", "Cap", "Condition", "Control", "Counts", "Limit", "Member",
     "NamedList", "Parameter", "Reading", "RequiredParty", "Rule", "Rulebook", "Share", "Span", "Test", "Unit", "Window",
+    "dimensions_of",
 ]  # fmt: skip

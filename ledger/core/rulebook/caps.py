@@ -42,14 +42,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A limit that is a fraction of another counter, for the part of the subject that both share.
+    """A limit that is a fraction of what another counter has used, for the part of the subject that both share.
 
-    of: the base, by a cap's name or as a counter of its own. tested_on: the days of the year (`02-01`) on which it is
-    tested; empty = every day. when_base_shrinks: what an excess does that came about without a movement of its own.
+    of: the base, by its cap's name. tested_on: the days of the year (`02-01`) on which it is tested; empty = every day.
+    when_base_shrinks: `refuse` also refuses the request that shrinks the base under it; a discrepancy opens either way.
     """
 
     fraction: Decimal
-    of: str | Cap
+    of: str
     asked_chips_enlarge_base: bool = False
     tested_on: tuple[str, ...] = ()
     when_base_shrinks: Literal["", "refuse", "flag"] = ""
@@ -60,7 +60,8 @@ class Limit:
     """How much: `steps` by day, each from its day until the next; a None amount is undetermined.
 
     `unlimited` is a counter that is only watched. `words` is the limit as the document states it, for people;
-    `why` says what is missing where it is undetermined. A limit that is a `share` has no steps.
+    `why` says what is missing where it is undetermined. A limit that is a `share` has no steps but those that its base
+    gives it (`ledger.core.tested`).
     """
 
     unit: Unit = "TPP"
@@ -143,6 +144,16 @@ class Cap:
     amended: tuple[Amendment, ...] = ()
     bounds: tuple[Bound, ...] = ()
 
+    @property
+    def is_grouped(self) -> bool:
+        """Whether its subject is an owner's group, as owned on the day asked; its counters are kept per owner."""
+        return "owner_group" in self.by
+
+    @property
+    def kept_by(self) -> tuple[str, ...]:
+        """Return the dimensions that its counters are kept by."""
+        return tuple(["owner" if name == "owner_group" else name for name in self.by])
+
     def limit_for(self, destination: str, day: date) -> Limit:
         """Return the limit of a destination (after places) on a day: of the first amendment that meets it, or its own.
 
@@ -180,8 +191,12 @@ class Cap:
         """Return the cap as it is kept for a counter's subject: `kept_for` its destination, where it has one."""
         if not self.amended:
             return self
-        dimensions = dict(part.partition("=")[::2] for part in subject.split(","))
-        return self.kept_for(dimensions.get("destination", ""))
+        return self.kept_for(dimensions_of(subject).get("destination", ""))
+
+
+def dimensions_of(subject: str) -> dict[str, str]:
+    """Return what a counter is kept for, by dimension; nothing for the whole world."""
+    return dict(part.split("=", 1) for part in subject.split(",") if "=" in part)
 
 
 def _step(first: date | None, amount: Decimal | None, unit: Unit) -> str:

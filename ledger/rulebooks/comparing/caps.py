@@ -93,7 +93,6 @@ def _fields(cap: Cap) -> dict[str, str]:
     """Return what a cap says besides its limit, in words, by what it is called."""
     share = cap.limit.share
     tested = "" if share is None else ", ".join(share.tested_on) or "every day"
-    base = "" if share is None or isinstance(share.of, str) else f"{share.of.counts}, {condition(share.of.where)}"
     return {
         "count": cap.counts,
         "subject": _per(cap),
@@ -102,7 +101,6 @@ def _fields(cap: Cap) -> dict[str, str]:
         "list of what gives room back": ", ".join(sorted(cap.gives_back)),
         "answer to an excess": "" if cap.limit.unlimited else cap.when_exceeded,
         "critical share": "" if cap.limit.unlimited else f"{plain(cap.critical_at * 100)}%",
-        "base of the share": base,
         "day of testing": tested,
         "answer to a shrinking base": share.when_base_shrinks if share else "",
         "enlarging of the base by what is asked": ("yes" if share.asked_chips_enlarge_base else "no") if share else "",
