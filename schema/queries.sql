@@ -136,6 +136,12 @@ SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), 
     sum(unstated_tpp)
 FROM counter_day WHERE book = %(book)s AND day <= %(day)s GROUP BY 1, 2, 3;
 
+-- name: counters_of_caps
+-- The same, of some caps only.
+SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,
+    sum(unstated_tpp)
+FROM counter_day WHERE book = %(book)s AND cap = ANY(%(caps)s::text[]) AND day <= %(day)s GROUP BY 1, 2, 3;
+
 -- name: add_to_counters
 -- Changes of counters by day, added to what is there.
 INSERT INTO counter_day AS c (book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp)

@@ -1,4 +1,4 @@
-"""Trying out: what posting some movements would answer now, each on what the ones before it would do. Nothing is kept."""
+"""Trying out: what posting some movements would answer, each on what the ones before it would do; nothing is kept."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -58,18 +58,37 @@ class CapStanding:
         }  # fmt: skip
 
 
-def standings(view: View) -> list[CapStanding]:
-    """Return every counter of the book in force on the view's day that is in its window, by cap and subject."""
+def standings(view: View, *, limited: bool = False) -> list[CapStanding]:
+    """Return every counter of the book in force on the view's day that is in its window, by cap and subject.
+
+    limited: leave out those that are only watched, which nothing can exceed; there may be one for each party.
+    """
     adoption = view.adoption
     if adoption is None:
         return []
-    return of_amounts(amounts_on(view, adoption), adoption, view.position.knowledge, view.on)
+    amounts = _limited_on(view, adoption) if limited and view.is_kept else amounts_on(view, adoption)
+    found = of_amounts(amounts, adoption, view.position.knowledge, view.on)
+    watched = {cap.name for cap in adoption.book.caps if cap.limit.unlimited} if limited else set()
+    return [each for each in found if each.cap not in watched]
 
 
-def amounts_on(view: View, adoption: Adoption) -> dict[Key, Amount]:
-    """Return what is used of each counter of a book at the end of the view's day."""
+def _limited_on(view: View, adoption: Adoption) -> dict[Key, Amount]:
+    """Return the counters of the caps that have a limit, and all others too where one is limited by a share of them."""
+    caps = {cap.name: cap for cap in adoption.book.caps if not cap.limit.unlimited}
+    amounts = amounts_on(view, adoption, list(caps))
+    if any(caps[key.cap].limit.share for key in amounts):
+        return amounts_on(view, adoption)
+    return amounts
+
+
+def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] = ()) -> dict[Key, Amount]:
+    """Return what is used of each counter of a book at the end of the view's day.
+
+    caps: only of these, where counters are kept; all where none is named.
+    """
     if view.is_kept:
-        rows = view.conn.execute(SQL["counters_of_book"], {"book": adoption.seq, "day": view.on})
+        query = SQL["counters_of_caps" if caps else "counters_of_book"]
+        rows = view.conn.execute(query, {"book": adoption.seq, "day": view.on, "caps": list(caps)})
         return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
     lens = view.position.lenses[adoption.seq]
     found = counters_of(view.conn, [lens], view.profiles, view.known)

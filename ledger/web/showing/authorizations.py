@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from hashlib import sha256
 
 from ledger.core.errors import NotFound
@@ -64,15 +65,15 @@ def check_code(view: View, name: str) -> str:
 
 def _figures(view: View, name: str, how: Cell) -> Figures:
     wanted = {"name": "authorization", "value": name, "known": view.known, "day": view.on}
-    tpp: dict[str, object] = {}
+    tpp: dict[str, Decimal] = {}
     chips: dict[str, int] = {}
     for _, _, stage, count, amount in view.conn.execute(SQL["stage_totals_of"], wanted):
-        tpp[stage] = tpp.get(stage, 0) + amount  # type: ignore[operator]
+        tpp[stage] = tpp.get(stage, Decimal(0)) + amount
         chips[stage] = chips.get(stage, 0) + (count or 0)
     rows: list[tuple[str, Cell]] = [("state", how)]
     for stage in ("licensed", "open", "shipped", "installed"):
         note = f"{chips[stage]:,} chips" if chips.get(stage) else ""
-        rows.append((f"{stage}, TPP", number(tpp.get(stage, 0), note=note)))  # type: ignore[arg-type]
+        rows.append((f"{stage}, TPP", number(tpp.get(stage, Decimal(0)), note=note)))
     return Figures(f"On {view.on}", tuple(rows))
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from ledger.core import counters
 from ledger.core.errors import NotFound
 from ledger.core.knowledge import Adoption
-from ledger.core.lens import NOTHING, Key, limit_on, window_of
+from ledger.core.lens import NOTHING, Amount, Key, limit_on, window_of
 from ledger.core.rulebook import Cap, Span
+from ledger.core.shown import shown_subject
 from ledger.reports import CapStanding, Discrepancy, View, discrepancies, standings
 from ledger.reports.remaining import window_text
+from ledger.reports.standings import amounts_on
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Table, number, state, unconfirmed
 from ledger.web.showing.charts import Step, step_chart
@@ -77,9 +79,10 @@ def one_cap(view: View, asked: Asked, name: str, subject: str, window: str, befo
     bound = _bound(view, name, subject)
     disputed = [each for each in discrepancies(view, resolved=True) if (each.cap, each.subject) == (name, subject)]
     parts: list[Part] = [_figures(cap, span, now, view, asked)]
-    parts += _over_time(view, cap, key, span, bound, disputed)
+    keys = _kept(view, adoption, cap, key)
+    parts += _over_time(view, cap, keys, span, now, bound, disputed)
     parts += [_binding(bound, disputed, asked), _law(cap, adoption)]
-    moved, going_on = touching(view, view.position.lenses[adoption.seq], cap, key, before)
+    moved, going_on = touching(view, view.position.lenses[adoption.seq], cap, keys, before)
     more = asked.path("caps", name, subject=subject, window=window, before=str(going_on))
     parts.append(entries_table(moved, going_on, cap.limit.unit, asked, more))
     title = f"{name}: {subject_words(subject)}"
@@ -94,6 +97,19 @@ def _key(cap: Cap, adoption: Adoption, subject: str, window: str, on: date) -> t
         raise NotFound(f'There is no window "{window[:40]}".', "Choose one of the list of caps.") from None
     span = window_of(cap, day) or cap.window.span
     return Key(adoption.seq, cap.name, subject, span.first or date.min), span
+
+
+def _kept(view: View, adoption: Adoption, cap: Cap, key: Key) -> list[Key]:
+    """Return the counters that a shown one is the sum of: of a group, one for each owner in it on the day."""
+    if not cap.is_grouped:
+        return [key]
+    groups = view.position.knowledge.groups
+    found = amounts_on(view, adoption, [cap.name])
+    return [
+        each for each in found
+        if (each.cap, each.window) == (key.cap, key.window)
+        and shown_subject(each.subject, cap, groups, view.on) == key.subject
+    ]  # fmt: skip
 
 
 def _figures(cap: Cap, span: Span, now: CapStanding | None, view: View, asked: Asked) -> Figures:
@@ -134,12 +150,16 @@ def _law(cap: Cap, adoption: Adoption) -> Facts:
 
 
 def _over_time(
-    view: View, cap: Cap, key: Key, span: Span, bound: Sequence[dict[str, Any]], disputed: Sequence[Discrepancy]
-) -> list[Part]:
-    counter = view.position.counter(key, date.min)
+    view: View, cap: Cap, keys: Sequence[Key], span: Span, now: CapStanding | None, bound: Sequence[dict[str, Any]],
+    disputed: Sequence[Discrepancy],
+) -> list[Part]:  # fmt: skip
+    changes: dict[date, Amount] = {}
+    for key in keys:
+        for day, amount in view.position.counter(key, date.min).deltas.items():
+            changes[day] = changes.get(day, NOTHING).plus(amount)
     total, used = NOTHING, list[Step]()
-    for day in counter.days:
-        total = total.plus(counter.deltas[day])
+    for day in sorted(changes):
+        total = total.plus(changes[day])
         sure, doubt, _ = counters.measured(total, cap.limit.unit)
         used.append((day, sure + doubt))
     if not used:
@@ -150,23 +170,31 @@ def _over_time(
         last = min(max(last, view.on), span.until)
     days = sorted({first, *(day for day, _ in cap.limit.steps if day and first < day <= last)})
     limits = [] if cap.limit.unlimited else [(day, limit_on(cap, day)) for day in days]
+    if cap.limit.share:  # of what another counter has used: drawn as it is on the day
+        limits = [(first, now.limit)] if now else []
     events = [(date.fromisoformat(each["day"]), "refused") for each in bound if each["day"]]
     events += [(each.effective_on, each.class_.replace("_", " ")) for each in disputed]
     chart = step_chart(
         "Use over time", cap.limit.unit, used, limits, first=first, last=last, on=view.on,
         critical_at=cap.critical_at, events=events,
     )  # fmt: skip
-    changes = [(day, amount, amount - (used[n - 1][1] if n else Decimal(0))) for n, (day, amount) in enumerate(used)]
+    steps = [(day, amount, amount - (used[n - 1][1] if n else Decimal(0))) for n, (day, amount) in enumerate(used)]
     rows = tuple(
         (Cell(day.isoformat()), Cell(f"{change:+,f}", kind="number"), number(amount),
-         number(None if cap.limit.unlimited else limit_on(cap, day), "none"))
-        for day, amount, change in reversed(changes[-MOST_DAYS:])
+         number(_limit(cap, day, now), "none"))
+        for day, amount, change in reversed(steps[-MOST_DAYS:])
     )  # fmt: skip
     unit = cap.limit.unit
     columns = (Column("Day"), Column("Change", unit, right=True), Column("Used", unit, right=True),
                Column("Limit", unit, right=True))  # fmt: skip
     note = f"The last {MOST_DAYS} of {len(used):,} days with a change." if len(used) > MOST_DAYS else ""
     return [chart, Table("Use by day, newest first", columns, rows, note=note)]
+
+
+def _limit(cap: Cap, day: date, now: CapStanding | None) -> Decimal | None:
+    if cap.limit.unlimited:
+        return None
+    return (now.limit if now else None) if cap.limit.share else limit_on(cap, day)
 
 
 def _bound(view: View, cap: str, subject: str) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -33,28 +33,28 @@ class Moved:
     change: Decimal
 
 
-def touching(view: View, lens: Lens, cap: Cap, key: Key, before: int) -> tuple[list[Moved], int | None]:
+def touching(view: View, lens: Lens, cap: Cap, keys: Collection[Key], before: int) -> tuple[list[Moved], int | None]:
     """Return the newest entries before a record that move a counter, and where to go on; None where there are no more.
 
     It looks at entries of those profiles only that may ever touch the counter.
     """
-    wanted = (lens.seq, cap.name, key.subject)
+    wanted = {(lens.seq, cap.name, key.subject) for key in keys}
     profiles = view.profiles.all()
-    numbers = [n for n, profile in profiles.items() if wanted in lens.ever_touched(profile)]
+    numbers = [n for n, profile in profiles.items() if wanted & lens.ever_touched(profile)]
     rows = view.conn.execute(
         SQL["entries_of_profiles"], {"profiles": numbers, "known": view.known, "before": before, "most": AT_ONCE}
     ).fetchall()
-    found = [moved for row in rows for moved in _moved(row, profiles[row[4]], lens, cap, key)]
+    found = [moved for row in rows for moved in _moved(row, profiles[row[4]], lens, cap, keys)]
     if len(rows) < AT_ONCE:
         return found, None
     last = rows[-1][0]  # a record's entries are shown together: the last may have more
     return [each for each in found if each.seq > last], last + 1
 
 
-def _moved(row: tuple[Any, ...], profile: Any, lens: Lens, cap: Cap, key: Key) -> Iterator[Moved]:
+def _moved(row: tuple[Any, ...], profile: Any, lens: Lens, cap: Cap, keys: Collection[Key]) -> Iterator[Moved]:
     seq, _, stage, cause, _, lot_day, day, last_day, chips, tpp = row
     for effect in lens.effects(stage, cause, profile, lot_day, day, last_day, chips, tpp):
-        if effect.key == key:
+        if effect.key in keys:
             sure, doubt, _ = counters.measured(effect.amount, cap.limit.unit)
             words = stage if effect.day == day else f"{stage}, lapses"
             yield Moved(seq, effect.day, words, profile.chip, profile.recipient.party, chips, tpp, sure + doubt)

@@ -45,7 +45,7 @@ def overview(view: View, totals: Totals, asked: Asked, now: datetime) -> Page:
     adoption = view.adoption
     if adoption is None:
         return Page("Overview", parts=(_no_book(view),))
-    found = sorted(standings(view), key=severity)
+    found = sorted(standings(view, limited=True), key=severity)
     stages = totals.of(view)
     last = _last_run(view, adoption.book.name)
     disputed = discrepancies(view)

@@ -52,7 +52,7 @@ class CountryTotals:
 def country_totals(view: View, totals: Totals) -> list[CountryTotals]:
     """Return every country with chips or a cap in use, by name. Caps of parties are not among them."""
     caps: dict[str, CapStanding] = {}
-    for each in sorted(standings(view), key=severity):
+    for each in sorted(standings(view, limited=True), key=severity):
         name, _, code = each.subject.partition("=")
         if name == "destination" and "," not in code:
             caps.setdefault(code, each)
