@@ -395,3 +395,102 @@ ORDER BY seq LIMIT 1;
 -- name: settled
 -- Which of an organization's keys are settled, by which record, as what.
 SELECT key, seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = ANY(%(keys)s::text[]);
+
+-- name: may_copy
+-- Whether this login may copy into the ledger's tables: not where a policy of row-level security applies to it.
+SELECT NOT row_security_active('journal');
+
+-- name: add_key
+-- A key that was issued; its secret as a hash.
+INSERT INTO access_key (id, secret_sha256, person, role, party, issued_at, expires_at, replaces)
+VALUES (%(id)s, %(secret)s, %(person)s, %(role)s, %(party)s, %(at)s, %(expires_at)s, %(replaces)s);
+
+-- name: key_secret
+-- One key, with the hash of its secret.
+SELECT secret_sha256, id, person, role, party, issued_at, expires_at, revoked_at, replaces FROM access_key
+WHERE id = %(id)s;
+
+-- name: key_to_change
+-- One key, for as long as it is changed.
+SELECT id, person, role, party, issued_at, expires_at, revoked_at, replaces FROM access_key WHERE id = %(id)s FOR UPDATE;
+
+-- name: keys
+-- Every key, without secrets.
+SELECT id, person, role, party, issued_at, expires_at, revoked_at, replaces FROM access_key ORDER BY issued_at, id;
+
+-- name: expire_key
+-- An earlier end of a key.
+UPDATE access_key SET expires_at = %(expires_at)s WHERE id = %(id)s;
+
+-- name: revoke_key
+-- The end of a key, at once.
+UPDATE access_key SET revoked_at = %(at)s WHERE id = %(id)s;
+
+-- name: close_sessions_of
+-- Whoever signed in with a key is signed out.
+DELETE FROM session WHERE key_id = %(id)s;
+
+-- name: knows_party
+-- Whether a party was ever registered.
+SELECT EXISTS (SELECT FROM fact WHERE kind = 'party' AND subject = %(party)s);
+
+-- name: open_session
+-- Somebody signs in.
+INSERT INTO session (token_sha256, key_id, opened_at, expires_at)
+VALUES (%(token)s, %(key_id)s, %(at)s, %(expires_at)s);
+
+-- name: session
+-- Who is signed in under a token; the session ends with its key, whichever ends first.
+SELECT person, role, party, access_key.id, least(session.expires_at, access_key.expires_at)
+FROM session JOIN access_key ON access_key.id = session.key_id
+WHERE token_sha256 = %(token)s AND session.expires_at > %(at)s AND access_key.expires_at > %(at)s
+    AND (revoked_at IS NULL OR revoked_at > %(at)s);
+
+-- name: close_session
+-- Somebody signs out.
+DELETE FROM session WHERE token_sha256 = %(token)s;
+
+-- name: forget_sessions
+-- Sessions that ended by themselves.
+DELETE FROM session WHERE expires_at <= %(at)s;
+
+-- name: try
+-- One try of somebody: allowed where the bucket, refilled by the time since the last try, still holds a whole one.
+INSERT INTO attempt AS a (who, tries, tried_at, allowed) VALUES (%(who)s, %(most)s - 1, %(at)s, true)
+ON CONFLICT (who) DO UPDATE SET (tries, tried_at, allowed) = (
+    SELECT CASE WHEN held >= 1 THEN held - 1 ELSE held END, greatest(a.tried_at, %(at)s), held >= 1
+    FROM (SELECT least(%(most)s, a.tries + %(most)s * greatest(extract(epoch FROM %(at)s - a.tried_at), 0)
+                                           / %(seconds)s) AS held) AS bucket)
+RETURNING allowed;
+
+-- name: forget_tries
+-- Buckets that are full again.
+DELETE FROM attempt WHERE tried_at < %(before)s;
+
+-- name: party_role
+-- The role that stands for a party in this database, and whether the server still has it.
+SELECT role, to_regrole(quote_ident(role)) IS NOT NULL FROM party_role WHERE party = %(party)s;
+
+-- name: make_party_role
+-- A role for a party.
+SELECT make_exporter_role(%(role)s);
+
+-- name: name_party_role
+-- Which role stands for a party; null says that there is none, and that somebody chose so.
+INSERT INTO party_role (party, role) VALUES (%(party)s, %(role)s) ON CONFLICT (party) DO UPDATE SET role = excluded.role;
+
+-- name: snapshot
+-- One snapshot for all of a transaction that only reads; its first statement.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
+-- name: become
+-- Act as a role until the transaction ends.
+SELECT set_config('role', %(role)s, true);
+
+-- name: own_records
+-- A party's records after one of them, in order: what was asked, not what was judged.
+SELECT seq, kind, actor, key, scope_seq, recorded_at, payload, payload_salt, envelope, leaf_hash FROM journal
+WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(after)s
+    AND scope_seq > coalesce((SELECT own.scope_seq FROM journal AS own
+        WHERE own.seq = %(after)s AND own.scope = (SELECT scope FROM scope WHERE party = %(party)s)), 0)
+ORDER BY scope_seq LIMIT %(limit)s;

@@ -25,6 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from schema import working as working  # the tables of access, among the others
+
 MOMENT: Any = DateTime(timezone=True)
 NO_FIRST_DAY = "0001-01-01"  # window_from of a window without a first day
 

@@ -374,7 +374,7 @@ def test_a_party_releases_and_moves_on_only_what_is_its_own(ledger):
     ledger.must(move("receive", "2026-02-02", 3, recipient="mydc", destination="MY"))
     release = move("release", "2026-02-03", 1, authorization="L1")
     assert ledger.ask(release, "amd").verdict == "refused"
-    ledger.refused(move("release", "2026-02-03", 1, authorization="L1", exporter="amd"), "negative_stock", "amd")
+    ledger.refused(move("release", "2026-02-03", 1, authorization="L1", exporter="amd"), "unknown_authorization", "amd")
     away = {"recipient": "saco", "destination": "MY", "from_recipient": "mydc"}
     ledger.refused(move("transfer", "2026-02-03", 1, exporter="amd", **away), "forbidden", "amd")
     ledger.must(move("release", "2026-02-03", 1, authorization="L1", exporter="nvidia"), actor="nvidia")

@@ -31,6 +31,7 @@ COMMANDS = {
     "close": "ledger.cli.settling:close",
     "check": "ledger.cli.reconcile:check",
     "rebuild": "ledger.cli.reconcile:rebuild",
+    "keys": "ledger.cli.keys:app",
     "demo": "ledger.cli.demo:demo",
 }
 

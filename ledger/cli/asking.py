@@ -173,7 +173,7 @@ def limited_to(limit: Decimal | None, unit: str, is_watched: bool) -> str:
     return f"{grouped(limit)} {unit}"
 
 
-def marks(when_exceeded: str, status: str, confidence: str, doubt: Decimal, *, is_counted: bool = True) -> str:
+def marks(when_exceeded: str, status: str, confidence: str, doubt: Decimal | None, *, is_counted: bool = True) -> str:
     """Return what a reader must know of a cap besides its figures.
 
     is_counted: whether all that counts against it has a number in its unit; equivalents have none in chips.

@@ -35,6 +35,7 @@ from ledger.core.refusals import (
 from ledger.core.resolving import Missing, Resolved, resolve
 from ledger.core.rules import RuleAnswer
 from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested, together
+from ledger.core.theirs import not_theirs
 
 Voice = Literal["request", "observation"]
 LOTS_AHEAD = 3  # lots of which counters are fetched ahead
@@ -84,6 +85,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
             missing += known
         else:
             lines.append(known)
+            missing += not_theirs(asker, known, position.lot(line.of) if line.of else None)
         if line.of and position.lot(line.of) is None:
             missing.append(Missing("unknown_movement", "of", f"{line.of[0]}.{line.of[1]}"))
     exporter = "" if movement.lines else movement.exporter  # of a reverse; else its lines ask for it

@@ -122,7 +122,9 @@ class Judging:
         party = _exporter(judged)
         payload = self._payload(asked)
         if judged.refusal:
-            scope = party if party and self.memory.knowledge.knows_party(party) else LEDGER
+            # What is forbidden may name anybody: it does not come to stand among that one's records.
+            is_known = party and judged.refusal.code != "forbidden" and self.memory.knowledge.knows_party(party)
+            scope = party if is_known else LEDGER
             return self.batch.add(
                 REQUEST_REFUSED, self.actor, asked.request.key, scope, payload, judgments.refused(judged)
             )

@@ -22,7 +22,8 @@ BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not
 class CapLeft:
     """One cap that a movement touches, on the day from `on` that leaves least. Amounts are in `unit`.
 
-    limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips.
+    limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips. Where one
+    asks who may not see what others have used of a shared cap, used and doubt are None too.
     """
 
     cap: str
@@ -30,8 +31,8 @@ class CapLeft:
     window: str
     unit: str
     limit: Decimal | None
-    used: Decimal
-    doubt: Decimal
+    used: Decimal | None
+    doubt: Decimal | None
     remaining: Decimal | None
     state: str
     day: date

@@ -11,8 +11,10 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from ledger.core.errors import Problem
+from ledger.settings import Settings
 from ledger.web import books, caps, exporter, official, public, records, signing, subjects
 from ledger.web.desks import Desk, Door
+from ledger.web.entrance import Entrance
 from ledger.web.parts import path
 from ledger.web.rendering import go, problem_page
 from ledger.web.showing.totals import Totals
@@ -26,18 +28,20 @@ PAGES = (
 
 def router_of(
     desk: Desk,
-    door: Door,
+    door: Door | None = None,
     *,
-    is_public: bool = False,
+    is_public: bool | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> APIRouter:
     """Return the pages.
 
     Args:
         desk: where they meet the ledger.
-        door: who may come in and see what.
-        is_public: whether the pages for everybody are on.
+        door: who may come in and see what; the ledger's own if not said.
+        is_public: whether the pages for everybody are on; what CAPLEDGER_PUBLIC_PAGE says if not said.
     """
+    is_public = Settings.load().public_page if is_public is None else is_public
+    door = door or Entrance()
     router = APIRouter(route_class=_route_class(Site(desk, door, Totals(), is_public, now)))
     for method, where, endpoint in PAGES:
         router.add_api_route(where, endpoint, methods=[method], include_in_schema=False, response_model=None)

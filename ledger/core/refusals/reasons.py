@@ -172,7 +172,15 @@ def _is_holder(case: Case) -> bool:
         roles = (profile.recipient, profile.owner, profile.operator) if held else (profile.exporter,)
         if entry.tpp < 0 and not any(seat and seat.party == case.asker for seat in roles):
             return case.movement.kind == "reexport" and not held  # what it draws on a license, the terms decide
-    return True
+    return any(entry.tpp < 0 for entry in case.plan.entries) or _names_itself(case)
+
+
+def _names_itself(case: Case) -> bool:
+    """Return whether the asker says that it moves its own: asked of what is not there, so that this tells nothing."""
+    movement, asker = case.movement, case.asker
+    if movement.kind == "release":
+        return movement.exporter == asker or all(line.authorization or line.of for line in movement.lines)
+    return all(line.from_recipient == asker or line.of for line in movement.lines)
 
 
 def _asking(case: Case) -> list[Resolved]:

@@ -26,6 +26,7 @@ BEGIN
         GRANT INSERT, UPDATE, DELETE, TRUNCATE
             ON head, scope, request_key, fact, profile, lot, reversal, entry, counter_day, discrepancy, reconciliation, job_run
             TO capledger_writer;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON access_key, party_role, session, attempt TO capledger_writer;
     END IF;
 END
 $$;

@@ -173,3 +173,37 @@ CREATE TABLE job_run (
     PRIMARY KEY (job, period_start),
     CONSTRAINT job_run_period_check CHECK (period_end > period_start)
 );
+
+-- Who may ask. A secret is kept as its hash only.
+CREATE TABLE access_key (
+    id text PRIMARY KEY,
+    secret_sha256 bytea NOT NULL CONSTRAINT access_key_secret_sha256_check CHECK (octet_length(secret_sha256) = 32),
+    person text NOT NULL,
+    role text NOT NULL CONSTRAINT access_key_role_check CHECK (role IN ('regulator', 'exporter', 'auditor', 'operator')),
+    party text NOT NULL CONSTRAINT access_key_party_check CHECK ((role = 'exporter') = (party <> '')),
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL CONSTRAINT access_key_expires_at_check CHECK (expires_at > issued_at),
+    revoked_at timestamptz,
+    replaces text
+);
+
+-- The role that stands for a party in this database; none where the server would not make one.
+CREATE TABLE party_role (
+    party text PRIMARY KEY,
+    role text CONSTRAINT party_role_role_key UNIQUE
+);
+
+CREATE TABLE session (
+    token_sha256 bytea PRIMARY KEY CONSTRAINT session_token_sha256_check CHECK (octet_length(token_sha256) = 32),
+    key_id text NOT NULL,
+    opened_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+
+-- How many more times somebody may try at once: a bucket that refills with time.
+CREATE TABLE attempt (
+    who bytea PRIMARY KEY,
+    tries numeric NOT NULL CONSTRAINT attempt_tries_check CHECK (tries >= 0),
+    tried_at timestamptz NOT NULL,
+    allowed boolean NOT NULL
+);

@@ -1,0 +1,128 @@
+"""Would it fit: the judgment of a movement that is not posted, as the one who asks may see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from ledger.access.principal import Principal
+from ledger.access.sight import may_ask
+from ledger.access.telling import is_own, is_trusted, told
+from ledger.core.compute import plain
+from ledger.core.deciding import Judged
+from ledger.core.errors import NotFound
+from ledger.core.movements import Movement
+from ledger.core.refusals import Looked, Refusal
+from ledger.reports import View, explain
+from ledger.reports.remaining import window_text
+
+
+@dataclass(frozen=True, slots=True)
+class CapFit:
+    """One cap that a movement would change. Amounts are in `unit`.
+
+    limit, left: None where undetermined or only watched. used, doubt, limit and left are None where they are withheld.
+    """
+
+    book: str
+    cap: str
+    subject: str
+    window: str
+    unit: str
+    limit: Decimal | None
+    used: Decimal | None
+    asked: Decimal
+    doubt: Decimal | None
+    left: Decimal | None
+    finding: str
+    day: date
+    when_exceeded: str
+    law: str
+    confidence: str
+    status: str
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON, amounts as exact text."""
+        amounts = ("limit", "used", "asked", "doubt", "left")
+        body = {name: getattr(self, name) for name in CapFit.__slots__}
+        body |= {name: None if body[name] is None else plain(body[name]) for name in amounts}
+        return body | {"day": self.day.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a movement would be posted: `posted` or `refused`, and why not.
+
+    binding_cap: the refusing cap that admits fewest chips, `unlimited` where there is none, None where something is
+    named that is not known. rules: per line, its outcome, the rules that gave it, and how it is reviewed. breaches:
+    code, message and subject of what an observation would open.
+    """
+
+    verdict: str
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+    binding_cap: str | None = None
+    rules: tuple[dict[str, Any], ...] = ()
+    caps: tuple[CapFit, ...] = ()
+    breaches: tuple[dict[str, str], ...] = ()
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "verdict": self.verdict, "code": self.code, "message": self.message, "remedy": self.remedy,
+            "binding_cap": self.binding_cap, "rules": list(self.rules), "caps": [cap.body() for cap in self.caps],
+            "breaches": list(self.breaches),
+        }  # fmt: skip
+
+
+def fit_for(principal: Principal, view: View, movement: Movement, *, observed: bool = False) -> Fit:
+    """Return the verdict that posting a movement would get now, as its asker may see it.
+
+    Raises:
+        Problem: `forbidden`: an exporter asks about the ledger as it is now.
+    """
+    if not is_trusted(principal):
+        may_ask(principal, view)
+    try:
+        judged = explain(view, movement, observed=observed, asker=principal.actor)
+    except NotFound as unknown:
+        return Fit("refused", unknown.code, unknown.message, unknown.remedy)
+    refusal = judged.refusal
+    why = told(principal, refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
+    return Fit(
+        "refused" if refusal else "posted",
+        *why,
+        judged.binding.cap.name if judged.binding else "unlimited",
+        tuple(_rules(judged)),
+        tuple(_cap(principal, looked) for looked in judged.looked),
+        tuple(_breach(principal, breach) for breach in judged.breaches),
+    )
+
+
+def _rules(judged: Judged) -> list[dict[str, Any]]:
+    return [
+        {
+            "line": line.number, "outcome": answer.outcome, "rules": list(answer.rules), "message": answer.message,
+            "review": answer.review,
+        }
+        for line, answer in judged.answers
+    ]  # fmt: skip
+
+
+def _cap(principal: Principal, looked: Looked) -> CapFit:
+    cap, standing = looked.cap, looked.standing
+    shows = is_trusted(principal) or is_own(principal, looked.key.subject)
+    return CapFit(
+        looked.adoption.book.name, cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit,
+        standing.limit if shows else None, standing.used if shows else None, standing.asked,
+        standing.doubt if shows else None, standing.left if shows else None, standing.finding, standing.day,
+        cap.when_exceeded, cap.law, cap.confidence, cap.status,
+    )  # fmt: skip
+
+
+def _breach(principal: Principal, breach: Refusal) -> dict[str, str]:
+    code, message, _ = told(principal, breach.code, breach.message, "")
+    return {"code": code, "message": message, "subject": breach.subject, "book": breach.book, "cap": breach.cap}

@@ -1,0 +1,160 @@
+"""The second wall: a transaction in which the database shows only what the one who asks may see.
+
+Every exporter has a role in the database, without a login, named by an opaque id. Row-level security lets it read its
+own rows and no other's, whatever is asked. It keeps queries apart, not programs: a statement that changes the role
+leaves it, so nothing that a person types is ever run as SQL.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from ledger.access.principal import Principal
+from ledger.access.telling import told
+from ledger.core.errors import Unusable
+from ledger.core.judgments import refusal_of
+from ledger.core.records import REQUEST_REFUSED
+from ledger.store.source import Connection
+from schema.queries import SQL
+
+ROLES = {"regulator": "capledger_regulator", "operator": "capledger_regulator", "auditor": "capledger_auditor"}
+MOST = 1_000  # records in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecord:
+    """One record of an exporter's: what was asked, by whom, and what became of it, with what proves it.
+
+    scope_seq: its number among the exporter's records, without gaps. verdict: `posted` or `refused`; code, message and
+    remedy say why, as the exporter was told. payload, payload_salt and envelope are the bytes that were hashed.
+    """
+
+    seq: int
+    scope_seq: int
+    recorded_at: datetime
+    kind: str
+    actor: str
+    key: str | None
+    verdict: str
+    code: str
+    message: str
+    remedy: str
+    payload: bytes
+    payload_salt: bytes
+    envelope: bytes
+    leaf_hash: str
+
+    def body(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "seq": self.seq, "scope_seq": self.scope_seq, "recorded_at": self.recorded_at.isoformat(),
+            "kind": self.kind, "actor": self.actor, "key": self.key, "verdict": self.verdict, "code": self.code,
+            "message": self.message, "remedy": self.remedy, "payload": json.loads(self.payload),
+            "payload_salt": self.payload_salt.hex(), "envelope": self.envelope.decode(), "leaf_hash": self.leaf_hash,
+        }  # fmt: skip
+
+
+@contextmanager
+def behind(conn: Connection, principal: Principal) -> Iterator[Connection]:
+    """Run a transaction that only reads, from one snapshot, in the database role of whoever asks.
+
+    The connection must not be in a transaction. Afterwards it has its own role again, whatever happened.
+
+    Raises:
+        Unusable: the public has no role, or the server has none for this exporter.
+    """
+    if conn.info.transaction_status is not TransactionStatus.IDLE:
+        raise RuntimeError("a transaction is under way: its end, not the wall's, would end the role")
+    with conn.transaction():
+        conn.execute(SQL["snapshot"])
+        if role := _role_of(conn, principal):
+            try:
+                conn.execute(SQL["become"], {"role": role})
+            except psycopg.Error as error:
+                raise _no_role(principal.party or principal.role) from error
+        yield conn
+
+
+def own_records(conn: Connection, principal: Principal, after: int = 0, limit: int = 100) -> list[OwnRecord]:
+    """Return an exporter's own records after a journal number, oldest first, at most `limit` (and 1,000).
+
+    The rows come from behind the wall. Why one of them was refused is looked up afterwards, for those alone, and told
+    as the exporter was told it.
+    """
+    wanted = {"party": principal.party, "after": after, "limit": max(0, min(limit, MOST))}
+    with behind(conn, principal):
+        rows = conn.execute(SQL["own_records"], wanted).fetchall()
+    refused = [row[0] for row in rows if row[1] == REQUEST_REFUSED]
+    with conn.transaction():
+        answers = conn.execute(SQL["answers"], {"seqs": refused}).fetchall() if refused else []
+    why = {seq: told(principal, *refusal_of(judgment)) for seq, _, judgment in answers}
+    return [
+        OwnRecord(
+            seq, scope_seq, at, kind, actor, key, "refused" if kind == REQUEST_REFUSED else "posted",
+            *why.get(seq, ("", "", "")), payload, salt, envelope, leaf_hash.hex(),
+        )
+        for seq, kind, actor, key, scope_seq, at, payload, salt, envelope, leaf_hash in rows
+    ]  # fmt: skip
+
+
+def raise_wall(conn: Connection, party: str, *, must: bool = True) -> None:
+    """Make sure that a party has a role in this database, in the open transaction.
+
+    Args:
+        must: False lets a party go without one where the server makes none, and notes that this was chosen.
+
+    Raises:
+        Unusable: the server does not let this login make roles.
+    """
+    role, is_there = _known(conn, party)
+    if role and is_there:
+        return
+    role = f"capledger_x_{secrets.token_hex(8)}"
+    try:
+        with conn.transaction():
+            conn.execute(SQL["make_party_role"], {"role": role})
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
+        if must:
+            reason = (error.diag.message_primary or "no reason was given").rstrip(".")
+            raise Unusable(
+                "no_second_wall",
+                f"The database server did not make the role that keeps {party}'s rows apart: {reason}.",
+                "Connect as a user with CREATEROLE, or issue the key with --without-wall: then the program alone keeps "
+                "them apart.",
+            ) from error
+        role = ""
+    conn.execute(SQL["name_party_role"], {"party": party, "role": role or None})
+
+
+def _role_of(conn: Connection, principal: Principal) -> str:
+    """Return the role to act as; "" where a party goes without one by choice."""
+    if principal.role != "exporter":
+        if principal.role not in ROLES:
+            raise _no_role(principal.role)
+        return ROLES[principal.role]
+    row = conn.execute(SQL["party_role"], {"party": principal.party}).fetchone()
+    if row is None or (row[0] and not row[1]):
+        raise _no_role(principal.party)
+    return row[0] or ""
+
+
+def _known(conn: Connection, party: str) -> tuple[str, bool]:
+    row = conn.execute(SQL["party_role"], {"party": party}).fetchone()
+    return (row[0] or "", bool(row[1])) if row else ("", False)
+
+
+def _no_role(whose: str) -> Unusable:
+    return Unusable(
+        "no_second_wall",
+        f"The database has no role for {whose}, which would keep its rows apart.",
+        "Issue a key for it: that makes the role.",
+    )
