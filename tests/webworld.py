@@ -1,13 +1,8 @@
-"""A ledger with something on every page, a desk and a door that stand in for the server's, and the pages served.
-
-Run as a program it serves the pages on a loopback port of the system's choice until its input ends, and prints the
-address: that is how a browser gets at them.
-"""
+"""A ledger with something on every page, and a desk that stands in for the server's."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -16,98 +11,16 @@ from typing import Any
 import psycopg
 from fastapi import FastAPI
 
-from ledger.core.movements import Movement
+from ledger.access import keys
 from ledger.posting import Receipt, Request, Writer
 from ledger.reconcile import reconcile_caps
-from ledger.reports import Reader, explain, remaining
+from ledger.reports import Reader
 from ledger.web.app import router_of
 from tests.world import A100, DIFFUSION, H100, H200, Ledger, adopt, change, license_, move, party, settle
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
-KEYS = {
-    "key-of-rita": ("rita", "regulator", ""),
-    "key-of-aud": ("aud", "auditor", ""),
-    "key-of-ned": ("ned", "exporter", "nvidia"),
-    "key-of-amy": ("amy", "exporter", "amd"),
-}
+PEOPLE = (("rita", "regulator", ""), ("aud", "auditor", ""), ("ned", "exporter", "nvidia"), ("amy", "exporter", "amd"))
 LONG = "gulf-" + "-".join(["computing-and-digital-infrastructure-holding"] * 2)
-
-
-@dataclass(frozen=True)
-class Who:
-    """A principal."""
-
-    person: str
-    role: str
-    party: str = ""
-    key_id: str = "k"
-
-    @property
-    def actor(self) -> str:
-        return self.party or "operator"
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A session."""
-
-    token: str
-    csrf: str
-    principal: Who
-    expires_at: datetime
-
-
-class Door:
-    """Who may come in: fixed keys, sessions in memory, and a count of tries."""
-
-    def __init__(self, tries: int = 100) -> None:
-        self.sessions: dict[str, Signed] = {}
-        self.tries = tries
-
-    def may_try(self, conn: Any, who: str, *, at: datetime) -> bool:
-        self.tries -= 1
-        return self.tries >= 0
-
-    def open_session(self, conn: Any, secret: str, *, at: datetime) -> Signed | None:
-        if secret not in KEYS:
-            return None
-        token = secrets.token_urlsafe(16)
-        signed = self.sessions[token] = Signed(token, f"csrf-{token}", Who(*KEYS[secret]), at + timedelta(hours=8))
-        return signed
-
-    def session(self, conn: Any, token: str, *, at: datetime) -> Signed | None:
-        signed = self.sessions.get(token)
-        return signed if signed and signed.expires_at > at else None
-
-    def close_session(self, conn: Any, token: str) -> None:
-        self.sessions.pop(token, None)
-
-    def authorizations(self, principal: Any, view: Any) -> list[Any]:
-        known = view.position.knowledge.authorizations.values()
-        return [each for each in known if principal.role != "exporter" or each.exporter == principal.party]
-
-    def left(self, principal: Any, view: Any, **asked: str) -> Any:
-        return remaining(view, exporter=principal.party, **asked)
-
-    def fit(self, principal: Any, view: Any, movement: Movement) -> Any:
-        judged = explain(view, movement, asker=principal.actor)
-        refusal = judged.refusal
-
-        @dataclass
-        class Fit:
-            verdict: str = "refused" if refusal else "posted"
-            code: str = refusal.code if refusal else ""
-            message: str = refusal.message if refusal else ""
-            remedy: str = refusal.remedy if refusal else ""
-            binding_cap: str = judged.binding.cap.name if judged.binding else "unlimited"
-
-        return Fit()
-
-    def told(self, principal: Any, code: str, message: str, remedy: str) -> tuple[str, str, str]:
-        return (code, "A cap has no room for it.", remedy) if code == "cap_exceeded" else (code, message, remedy)
-
-    def may_post(self, principal: Any, request: Request) -> str:
-        return "" if principal.role == "exporter" else "You may not post."
 
 
 @dataclass
@@ -137,15 +50,32 @@ class Desk:
             return ask(conn)
 
 
-def app_of(dsn: str, *, door: Door | None = None, is_public: bool = True) -> FastAPI:
+def app_of(dsn: str, *, is_public: bool = True, now: datetime = NOW) -> FastAPI:
     """The pages over one database, at a fixed moment."""
     app = FastAPI(openapi_url=None)
-    app.include_router(router_of(Desk(dsn), door or Door(), is_public=is_public, now=lambda: NOW))
+    app.include_router(router_of(Desk(dsn), is_public=is_public, now=lambda: now))
     return app
 
 
-def fill(conn: Any) -> dict[str, int]:
-    """Fill a ledger with something for every page; return the numbers of a few records."""
+@dataclass(frozen=True)
+class World:
+    """A filled ledger: where it is, the access key of each person, and the numbers of a few records."""
+
+    dsn: str
+    keys: dict[str, str]
+    run: int
+    granted: int
+    refused: int
+    disputed: int
+
+
+def fill(dsn: str) -> World:
+    """Fill a ledger with something for every page."""
+    with psycopg.connect(dsn) as conn:
+        return _filled(dsn, conn)
+
+
+def _filled(dsn: str, conn: Any) -> World:
     ledger = Ledger(conn)
     ledger.begin(
         party("nvidia", roles="exporter"), party("amd", roles="exporter"),
@@ -178,4 +108,9 @@ def fill(conn: Any) -> dict[str, int]:
     )
     disputed = ledger.rows("SELECT id FROM discrepancy ORDER BY id LIMIT 1")[0][0]
     ledger.must(settle(disputed, "explained", "a framework announced by the government, not yet amended"))
-    return {"run": run, "granted": granted, "refused": refused or 0, "disputed": disputed}
+    secrets = {
+        person: keys.issue(conn, person=person, role=role, party=whose, expires_at=NOW + timedelta(days=30), at=NOW)[1]
+        for person, role, whose in PEOPLE
+    }
+    conn.commit()
+    return World(dsn, secrets, run, granted, refused or 0, disputed)

@@ -49,8 +49,6 @@ async def fit(request: Request) -> Response:
     if is_asked := bool(fields["quantity"] or "quantity" in query):
         try:
             quantity = Decimal(figures.count(fields["quantity"].replace(",", ""), "quantity"))
-            if not quantity:
-                errors["quantity"] = "Enter one chip or more."
         except Malformed:
             errors["quantity"] = "Enter a whole number of chips, such as 2,000."
         try:
@@ -145,6 +143,7 @@ async def _text_of(form: Any) -> str:
     if not isinstance(file, UploadFile) or not file.filename:
         raise Malformed("file", "No file was chosen.", "Choose a CSV file of movements.")
     content = await file.read()
+    await file.close()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

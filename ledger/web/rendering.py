@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ledger.core.errors import NotFound, Problem
 from ledger.web.desks import Session
@@ -31,7 +32,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 PRIVATE = "no-store"
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2} UTC)?").fullmatch
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2} UTC)?", re.ASCII)
 MENUS = {
     "official": (
         ("Overview", "/"), ("Caps", "/caps"), ("Countries", "/countries"), ("Recipients", "/recipients"),
@@ -57,7 +58,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {"when": when}
-    made.tests["day"] = lambda text: bool(_DAY(text))
+    made.filters["days"] = whole_days
     made.globals |= {
         "menu": menu,
         "title": "",
@@ -67,6 +68,11 @@ def environment() -> Environment:
         "style": style_name(),
     }
     return made
+
+
+def whole_days(text: str) -> Markup:
+    """Return a text in which no line ends within a day."""
+    return Markup(_DAY.sub(r'<span class="day">\g<0></span>', str(escape(text))))
 
 
 def menu(session: Session | None, is_public: bool) -> tuple[tuple[str, str], ...]:

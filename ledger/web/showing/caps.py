@@ -27,6 +27,7 @@ from ledger.web.showing.standing import (
     percent,
     severity,
     subject_words,
+    window_words,
 )
 from schema.queries import SQL
 
@@ -86,7 +87,7 @@ def one_cap(view: View, asked: Asked, name: str, subject: str, window: str, befo
     more = asked.path("caps", name, subject=subject, window=window, before=str(going_on))
     parts.append(entries_table(moved, going_on, cap.limit.unit, asked, more))
     title = f"{name}: {subject_words(subject)}"
-    return Page(title, f"Window {window_text(span)}.", tuple(parts), crumbs,
+    return Page(title, f"Window: {window_words(window_text(span))}.", tuple(parts), crumbs,
                 extra={"keep": {"subject": subject, "window": window}})  # fmt: skip
 
 

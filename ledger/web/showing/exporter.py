@@ -16,7 +16,7 @@ from ledger.files import Answer
 from ledger.reports import Remaining, View
 from ledger.web.desks import Door, Fit, Principal
 from ledger.web.parts import Alert, Cell, Column, Figures, Page, Part, Table, number, path, state, unconfirmed, when
-from ledger.web.showing.standing import country_name, subject_words
+from ledger.web.showing.standing import country_name, subject_words, window_words
 from schema.queries import SQL
 
 MOST_ROWS = 100
@@ -133,8 +133,8 @@ def _verdict(
                Column("Unit"), Column("Source in law"))  # fmt: skip
     rows = tuple(
         (Cell(cap.cap, kind="title", note=unconfirmed(cap.confidence, cap.status, cap.when_exceeded)),
-         Cell(subject_words(cap.subject)), state(cap.state), Cell(cap.window), number(cap.remaining, "not told"),
-         Cell(cap.unit), Cell(cap.law))
+         Cell(subject_words(cap.subject)), state(cap.state), Cell(window_words(cap.window)),
+         number(cap.remaining, "not told"), Cell(cap.unit), Cell(cap.law))
         for cap in left.caps
     )  # fmt: skip
     return (alert, figures, Table("Caps it would touch", columns, rows, "It changes no cap's counter."))

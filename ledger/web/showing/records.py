@@ -185,6 +185,8 @@ def record(view: View, asked: Asked, seq: int) -> Page:
     rows = {
         "Kind": Cell(kind), "By": Cell(actor), "Key": Cell(key or ""), "Recorded": Cell(when(at)),
         "Scope": Cell(f"{scope}, number {scope_seq:,} of it"), "Leaf hash": Cell(bytes(leaf).hex(), kind="code"),
+        "Record before": number(seq - 1, href=asked.path("records", seq - 1)) if seq > 1 else Cell(""),
+        "Record after": number(seq + 1, href=asked.path("records", seq + 1)) if seq < view.known else Cell(""),
     }  # fmt: skip
     parts: list[Part] = []
     if refusal := judged.get("refusal"):
@@ -197,10 +199,8 @@ def record(view: View, asked: Asked, seq: int) -> Page:
         Text("What was asked", fixed=_pretty(asked_for)), Text("What the ledger added", fixed=_pretty(judged)),
         Text("The envelope, whose hash is the leaf", fixed=bytes(envelope).decode()),
     ]  # fmt: skip
-    near = tuple(Cell(words, asked.path("records", n)) for words, n in (("earlier", seq - 1), ("later", seq + 1))
-                 if 0 < n <= view.known)  # fmt: skip
-    return Page(f"Record {seq:,}", "", tuple(parts),
-                (Cell("Records", asked.path("records")), Cell(f"{seq:,}"), *near))  # fmt: skip
+    crumbs = (Cell("Records", asked.path("records")), Cell(f"{seq:,}"))
+    return Page(f"Record {seq:,}", "", tuple(parts), crumbs)
 
 
 def _looked(caps: list[Mapping[str, Any]], asked: Asked) -> Table:

@@ -74,6 +74,12 @@ def subject_path(asked: Asked, subject: str) -> str:
     return asked.path("authorizations", parts["authorization"]) if "authorization" in parts else ""
 
 
+def window_words(window: str) -> str:
+    """Return a window in words: its end is not part of it."""
+    first, _, until = window.partition("/")
+    return f"{first.replace('..', 'always')} until {until.replace('..', 'open')}" if until else window
+
+
 def rows_of(found: Iterable[CapStanding], asked: Asked) -> tuple[tuple[Cell, ...], ...]:
     """Return caps as rows."""
     return tuple(_row(each, asked) for each in found)
@@ -85,7 +91,7 @@ def caps_table(caption: str, found: Iterable[CapStanding], asked: Asked, empty: 
 
 
 def _row(each: CapStanding, asked: Asked) -> tuple[Cell, ...]:
-    window = "" if each.window == "always" else f"window {each.window}"
+    window = "" if each.window == "always" else window_words(each.window)
     doubt = f"{each.doubt:,f} in doubt" if each.doubt else ""
     note = ", ".join(filter(None, (unconfirmed(each.confidence, each.status, each.when_exceeded), doubt)))
     without = "not limited" if each.state == "watched" else "undetermined"

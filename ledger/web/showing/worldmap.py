@@ -61,10 +61,10 @@ def world_map(
     lands = tuple(_land(each, book, tiers, view, stages, caps) for each in outlines())
     legend = []
     for n, tier in enumerate(tiers):
-        hue = min(n, HUES - 1)
-        legend += [(f"tier-{hue}-none", f"{_tier_word(tier)}, nothing licensed"), (f"tier-{hue}-some", "licensed")]
-        if any(land.shade == f"tier-{hue}-full" for land in lands):
-            legend.append((f"tier-{hue}-full", "cap critical, exhausted or over"))
+        shade, word = f"tier-{min(n, HUES - 1)}", _tier_word(tier)
+        legend += [(f"{shade}-none", f"{word}, nothing licensed"), (f"{shade}-some", f"{word}, licensed")]
+        if any(land.shade == f"{shade}-full" for land in lands):
+            legend.append((f"{shade}-full", f"{word}, its cap critical, exhausted or over"))
     over = sum(1 for each in caps.values() if each.state in NEAR)
     says = (
         f"World map of {book.name} on {view.on}: countries shaded by tier, darker where chips are licensed. "
