@@ -32,7 +32,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 PRIVATE = "no-store"
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2} UTC)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MENUS = {
     "official": (
         ("Overview", "/"), ("Caps", "/caps"), ("Countries", "/countries"), ("Recipients", "/recipients"),
