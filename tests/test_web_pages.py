@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 
 from ledger.access import sessions
 from ledger.reports import Reader, standings, usage
+from ledger.web import statements
 from ledger.web.app import PAGES
 from ledger.web.rendering import POLICY, style_name
 from ledger.web.showing.authorizations import check_code
@@ -126,6 +127,7 @@ def test_public_pages_are_not_there_unless_they_are_switched_on(world, path):
 
 def test_every_page_there_is_stands_in_these_lists(world):
     listed = {path.partition("?")[0] for path in [*OFFICIAL, *EXPORTERS, *PUBLIC]}
+    listed |= {"/exporter/statements"}
     listed |= {f"/runs/{world.run}", f"/records/{world.granted}", "/sign-in", f"/static/{style_name()}"}
     patterns = [re.compile(re.sub(r"{\w+}", "[^/]+", where)) for method, where, _ in PAGES if method == "GET"]
     assert [each.pattern for each in patterns if not any(each.fullmatch(path) for path in listed)] == []
@@ -455,6 +457,25 @@ def test_an_exporters_history_is_its_own_records_numbered_without_gaps(world):
         with psycopg.connect(world.dsn) as conn:
             held = conn.execute("SELECT size FROM scope WHERE party = %s", (party,)).fetchone()[0]
         assert [int(each) for each in found] == list(range(held, 0, -1))
+
+
+@pytest.mark.skipif(not statements.is_there(), reason="this installation draws up no statements")
+@pytest.mark.parametrize(("kind", "begins"), [("csv", b"row,day"), ("pdf", b"%PDF")])
+def test_an_exporter_gets_statements_of_its_own_movements(world, kind, begins):
+    client = as_(world, "ned")
+    assert "/exporter/statements" in client.get("/exporter").text
+    assert client.get("/exporter/statements").status_code == 200
+    answer = client.get(f"/exporter/statements?first=2025-01-01&last=2026-06-30&format={kind}")
+    assert answer.status_code == 200
+    assert answer.content.startswith(begins)
+    assert b"812280000" not in answer.content
+
+
+@pytest.mark.skipif(statements.is_there(), reason="this installation draws up statements")
+def test_without_statements_there_is_no_link_to_them(world):
+    client = as_(world, "ned")
+    assert "/exporter/statements" not in client.get("/exporter").text
+    assert client.get("/exporter/statements").status_code == 404
 
 
 # Everybody.

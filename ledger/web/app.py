@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from ledger.core.errors import Problem
 from ledger.settings import Settings
-from ledger.web import books, caps, exporter, official, public, records, signing, subjects
+from ledger.web import books, caps, exporter, official, public, records, signing, statements, subjects
 from ledger.web.desks import Desk, Door
 from ledger.web.entrance import Entrance
 from ledger.web.parts import path
@@ -22,7 +22,7 @@ from ledger.web.visits import SignInFirst, Site, visitor
 
 PAGES = (
     *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *exporter.PAGES,
-    *public.PAGES,
+    *statements.PAGES, *public.PAGES,
 )  # fmt: skip
 
 

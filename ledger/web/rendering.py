@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ MENUS = {
     ),
     "exporter": (
         ("What is left", "/exporter"), ("Does it fit?", "/exporter/fit"), ("Upload", "/exporter/upload"),
-        ("History", "/exporter/history"),
+        ("History", "/exporter/history"), ("Statements", "/exporter/statements"),
     ),
     "public": (("Figures", "/public"), ("Check a license", "/public/license"), ("Open data", "/public/data")),
 }  # fmt: skip
@@ -79,7 +80,8 @@ def menu(session: Session | None, is_public: bool) -> tuple[tuple[str, str], ...
     """Return the links of the main menu, by role."""
     role = session.principal.role if session else "public"
     links = MENUS["exporter" if role == "exporter" else "public" if role == "public" else "official"]
-    return tuple((text, to) for text, to in links if is_public or not to.startswith("/public"))
+    absent = () if find_spec("ledger.statements") else ("/exporter/statements",)
+    return tuple((text, to) for text, to in links if to not in absent and (is_public or not to.startswith("/public")))
 
 
 @cache
