@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from ledger.core.facts import Authorization, Chip, Ownership, Party, Stock
+from ledger.core import four_eyes
+from ledger.core.facts import Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.lens import Lens
 from ledger.core.position import Position, Source
@@ -18,7 +19,7 @@ from ledger.rulebooks import parse_bundle
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-Fact = Party | Ownership | Stock | Chip | Authorization | Adoption | date
+Fact = Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date
 
 
 def learn(conn: Connection, knowledge: Knowledge, known: int) -> Knowledge:
@@ -36,6 +37,8 @@ def fact_of(kind: str, body: dict[str, Any], seq: int) -> Fact:
         return Adoption(seq, parse_bundle(body["bundle"], body["name"]), date.fromisoformat(body["from"]), until)
     if kind == "period":
         return date.fromisoformat(body["closed_until"])
+    if kind == "four_eyes":
+        return four_eyes.from_body(body, seq)
     return from_body(kind, body, seq)
 
 

@@ -30,8 +30,38 @@ UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recor
 SELECT max(seq) FROM journal WHERE recorded_at <= %(moment)s;
 
 -- name: answers
--- Leaf hashes of records, and the judgment of those that refused something.
-SELECT seq, leaf_hash, CASE WHEN kind = 'request.refused' THEN judgment END FROM journal WHERE seq = ANY(%(seqs)s);
+-- Leaf hashes of records, and the judgment of those whose receipt says more than that they were posted.
+SELECT seq, leaf_hash,
+    CASE WHEN kind IN ('request.refused', 'proposal.made', 'proposal.decided') THEN judgment END
+FROM journal WHERE seq = ANY(%(seqs)s);
+
+-- name: settled_key
+-- Which record answered one key of an organization for ever, as what.
+SELECT seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = %(key)s;
+
+-- name: proposal
+-- One proposal: its state, what decided it, and what was proposed.
+SELECT state, decided_by, payload FROM proposal JOIN journal USING (seq) WHERE proposal.seq = %(seq)s;
+
+-- name: decide_proposal
+-- A proposal's state after its decision.
+UPDATE proposal SET state = %(state)s, decided_by = %(seq)s WHERE seq = %(proposal)s;
+
+-- name: proposals
+-- Proposals up to a record with their decisions up to it, oldest first; the decided ones too where they are asked for.
+SELECT made.seq, made.recorded_at, made.payload, made.judgment,
+    decision.seq, decision.recorded_at, decision.payload, decision.judgment
+FROM proposal JOIN journal AS made USING (seq)
+    LEFT JOIN journal AS decision ON decision.seq = decided_by AND decision.seq <= %(known)s
+WHERE made.seq <= %(known)s AND (%(decided)s OR decision.seq IS NULL) ORDER BY made.seq;
+
+-- name: proposal_known
+-- The same of one proposal.
+SELECT made.seq, made.recorded_at, made.payload, made.judgment,
+    decision.seq, decision.recorded_at, decision.payload, decision.judgment
+FROM proposal JOIN journal AS made USING (seq)
+    LEFT JOIN journal AS decision ON decision.seq = decided_by AND decision.seq <= %(known)s
+WHERE made.seq <= %(known)s AND made.seq = %(seq)s;
 
 -- name: actor
 -- Who asked for one record.
@@ -49,7 +79,8 @@ FROM journal WHERE seq BETWEEN %(first)s AND %(last)s ORDER BY seq;
 
 -- name: facts
 -- What was stated of parties, chips, authorizations, rulebooks and periods after one record and up to another.
-SELECT seq, kind, subject, valid_from, body FROM fact WHERE seq > %(after)s AND seq <= %(known)s ORDER BY seq;
+SELECT seq, kind, subject, valid_from, body FROM fact
+WHERE seq > %(after)s AND seq <= %(known)s AND kind <> 'notice' ORDER BY seq;
 
 -- name: scopes
 -- Each party's scope and how many records it has.
@@ -494,3 +525,86 @@ WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(afte
     AND scope_seq > coalesce((SELECT own.scope_seq FROM journal AS own
         WHERE own.seq = %(after)s AND own.scope = (SELECT scope FROM scope WHERE party = %(party)s)), 0)
 ORDER BY scope_seq LIMIT %(limit)s;
+
+-- name: notices
+-- What was filed because some duties ask for it, up to a record.
+SELECT seq, body FROM fact WHERE kind = 'notice' AND seq <= %(known)s AND body->>'duty' = ANY(%(duties)s) ORDER BY seq;
+
+-- name: acts
+-- Lines of movements at lots of some profiles, told apart by the entries they make, that no later record reversed. In
+-- `least_tpp` and `least_chips`, a movement of which they add up to less is left out; equivalents have no chips.
+SELECT seq, line, profile, lot_seq, lot_line, cause, effective_on, chips, tpp
+FROM (
+    SELECT seq, line, profile, min(lot_seq) AS lot_seq, min(lot_line) AS lot_line, coalesce(min(cause), '') AS cause,
+        min(effective_on) AS effective_on, CASE WHEN count(chips) = count(*) THEN abs(sum(chips)::bigint) END AS chips,
+        abs(sum(tpp)) AS tpp, sum(abs(sum(tpp))) OVER of_record AS whole_tpp,
+        sum(abs(sum(chips))) OVER of_record AS whole_chips, bool_or(count(chips) < count(*)) OVER of_record AS unstated
+    FROM entry
+    WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage = ANY(%(stages)s) AND sign(tpp) = %(sign)s
+        AND (NOT %(opens)s OR lot_seq = seq)
+        AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))
+        AND (%(leaves)s::boolean IS NULL OR %(leaves)s = EXISTS (
+            SELECT FROM entry AS left_behind WHERE left_behind.seq = entry.seq AND left_behind.line = entry.line
+                AND left_behind.stage = 'installed' AND left_behind.tpp < 0))
+        AND (%(until)s::date IS NULL OR effective_on <= %(until)s)
+        AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
+    GROUP BY seq, line, profile
+    WINDOW of_record AS (PARTITION BY seq)
+) AS act
+WHERE (%(least_tpp)s::numeric IS NULL OR whole_tpp >= %(least_tpp)s)
+    AND (%(least_chips)s::numeric IS NULL OR unstated OR whole_chips >= %(least_chips)s)
+ORDER BY seq, line, profile;
+
+-- name: first_acts
+-- The earliest of such lines of each profile between two of some days on which something changes.
+SELECT DISTINCT ON (profile, width_bucket(effective_on, %(edges)s::date[]))
+    seq, line, profile, lot_seq, lot_line, coalesce(cause, ''), effective_on, abs(chips), abs(tpp)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage = ANY(%(stages)s) AND sign(tpp) = %(sign)s
+    AND (NOT %(opens)s OR lot_seq = seq)
+    AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))
+    AND (%(leaves)s::boolean IS NULL OR %(leaves)s = EXISTS (
+        SELECT FROM entry AS left_behind WHERE left_behind.seq = entry.seq AND left_behind.line = entry.line
+            AND left_behind.stage = 'installed' AND left_behind.tpp < 0))
+    AND (%(until)s::date IS NULL OR effective_on <= %(until)s)
+    AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
+ORDER BY profile, width_bucket(effective_on, %(edges)s::date[]), effective_on, seq, line;
+
+-- name: arrivals
+-- The first day on which chips of some shipment lots arrived, up to a record.
+SELECT lot_seq, lot_line, min(effective_on)
+FROM entry JOIN unnest(%(seqs)s::bigint[], %(lines)s::smallint[]) AS wanted (lot_seq, lot_line)
+    USING (lot_seq, lot_line)
+WHERE stage = 'received' AND tpp > 0 AND seq <= %(known)s
+    AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
+GROUP BY lot_seq, lot_line;
+
+-- name: held_by_profile
+-- By how much what is in transit or installed of some profiles changed, by day, up to a record and a day.
+SELECT profile, effective_on, sum(CASE stage WHEN 'received' THEN -tpp ELSE tpp END)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on <= %(until)s
+    AND stage IN ('shipped', 'received', 'installed')
+GROUP BY profile, effective_on HAVING sum(CASE stage WHEN 'received' THEN -tpp ELSE tpp END) <> 0;
+
+-- name: counter_days_reaching
+-- Daily changes of one cap's counters of one adoption, of those that may ever have reached an amount.
+SELECT subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp
+FROM counter_day JOIN (
+    SELECT subject, window_from FROM counter_day WHERE book = %(book)s AND cap = %(cap)s
+    GROUP BY subject, window_from
+    HAVING sum(greatest(tpp, 0) + greatest(doubt_tpp, 0)) >= coalesce(%(least_tpp)s::numeric, 0)
+        AND (sum(unstated_tpp) > 0
+            OR sum(greatest(chips, 0) + greatest(doubt_chips, 0)) >= coalesce(%(least_chips)s::numeric, 0))
+) AS reaching USING (subject, window_from)
+WHERE book = %(book)s AND cap = %(cap)s;
+
+-- name: entries_on
+-- Entries of some profiles on a day, up to a record, in the order in which they were recorded; what was reversed, and
+-- what reversed it, left out.
+SELECT seq, line, stage, coalesce(cause, ''), lot_seq, lot_line, profile, lot_day, last_day, chips, tpp
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND effective_on = %(day)s AND seq <= %(known)s
+    AND NOT EXISTS (SELECT FROM reversal
+        WHERE (record = entry.seq AND reversed_by <= %(known)s) OR reversed_by = entry.seq)
+ORDER BY seq, n;

@@ -270,6 +270,18 @@ class Reconciliation(SQLModel, table=True):
     body: bytes
 
 
+class Proposal(SQLModel, table=True):
+    """Projection: every proposal by its record, and the record that decided it."""
+
+    __table_args__ = (
+        CheckConstraint("state IN ('open', 'approved', 'declined')", name="proposal_state_check"),
+        CheckConstraint("(state = 'open') = (decided_by IS NULL)", name="proposal_decided_check"),
+    )
+    seq: int = _key(BigInteger)
+    state: str = Field(sa_type=Text)
+    decided_by: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class JobRun(SQLModel, table=True):
     """Working: the periods each job has claimed and finished, so that each runs once."""
 

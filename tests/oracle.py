@@ -18,8 +18,8 @@ LEFT = {"reserved": {"open": 1}, "open": {"open": 1}, "shipped": {"in_transit": 
         "installed": {"installed": 1}}  # fmt: skip
 
 
-class No(Exception):
-    """A reason to refuse, by its code."""
+NONE = (Decimal(0), 0, Decimal(0))
+Table = dict[tuple[tuple[str, ...], tuple[date, date]], tuple[Decimal, int, Decimal]]
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Entry:
 class Oracle:
     """What happened so far. records: the entries of each posted movement, by number."""
 
-    parties: dict[str, dict[str, str]]
+    parties: dict[str, dict[str, Any]]  # each with its parents: (from which day, whom)
     chips: dict[str, dict[str, Any]]
     licenses: dict[str, dict[str, Any]]
     caps: list[dict[str, Any]]
@@ -106,7 +106,34 @@ class Oracle:
                 chips += sign * entry.chips
         return tpp, chips, unstated
 
+    def table(self, cap: dict[str, Any], on: date, more: Sequence[Entry] = ()) -> Table:
+        """What is used of a cap at the end of a day by each subject, as groups are owned then, in each window."""
+        found: Table = {}
+        for entry in [*self.entries, *more]:
+            window = window_of(cap, entry.lot.day)
+            if entry.day > on or not applies(cap, entry.lot) or window is None:
+                continue
+            subject = subject_of(cap, entry.lot)
+            key = tuple(self._as_owned(part, on) if cap.get("grouped") else part for part in subject), window
+            tpp, chips, unstated = found.get(key, NONE)
+            sign = self._counts(cap, entry, on)
+            if entry.chips is None:
+                found[key] = tpp + sign * entry.tpp, chips, unstated + sign * entry.tpp
+            else:
+                found[key] = tpp + sign * entry.tpp, chips + sign * entry.chips, unstated
+        return found
+
+    def parent(self, party: str, on: date) -> str:
+        """Who owns a party on a day, in the end."""
+        return str([parent for since, parent in self.parties[party]["parents"] if since <= on][-1])
+
+    def _as_owned(self, part: str, on: date) -> str:
+        name, _, value = part.partition("=")
+        return f"owner_group={self.parent(value, on)}" if name == "owner" else part
+
     def _counts(self, cap: dict[str, Any], entry: Entry, on: date) -> int:
+        if cap.get("days") and on >= entry.lot.day + cap["days"] * DAY:
+            return 0  # it left the rolling window
         gives_back = entry.cause in ("", "used", "released") or entry.cause in cap["gives_back"]
         match cap["counts"], entry.stage:
             case "granted", "reserved":
@@ -154,7 +181,7 @@ class Oracle:
             lots, made = plan.opened, plan.made
             found += [*self._terms(movement), *plan.short]
         if not movement.get("observed") or movement["kind"] == "reverse":
-            found += self._over(made)
+            found += self._over(self.tables(), made)
             for code in ("authorization_not_active", "outside_validity", "exceeds_authorization", "negative_stock",
                          "undetermined", "cap_exceeded"):  # fmt: skip
                 if code in found:
@@ -181,10 +208,10 @@ class Oracle:
             for lot in lots
             if lot.last_days[-1][1] == was or (lot.last_days[-1][1] or date.max) > (last or date.max)
         ]
-        before = {key: [self.used(self.caps[key[0]], *key[1:], day) for day in self.days()] for key in self.counters()}
+        before = self.tables()
         for lot in lots:
             lot.last_days.append((max(since, lot.day), last))
-        found = [code for key, was in before.items() for code in self._verdict(key, was, [])]
+        found = self._over(before, [])
         if found:
             for lot in lots:
                 lot.last_days.pop()
@@ -217,37 +244,48 @@ class Oracle:
                     return ["negative_stock"]
         return []
 
-    def _over(self, made: list[Entry]) -> list[str]:
-        found: list[str] = []
-        for key in self.counters(made):
-            was = [self.used(self.caps[key[0]], *key[1:], day) for day in self.days()]
-            found += self._verdict(key, was, made)
-        return found
+    def tables(self, more: Sequence[Entry] = ()) -> list[list[Table]]:
+        """What is used of each cap on each day."""
+        return [[self.table(cap, day, more) for day in self.days()] for cap in self.caps]
 
-    def _verdict(self, key: tuple[int, tuple[str, ...], tuple[date, date]], was: list[tuple[Decimal, int, Decimal]],
-                 made: list[Entry]) -> list[str]:  # fmt: skip
-        """What a cap says if its counter becomes what it is with these entries, on every day that they raise it."""
-        n, subject, window = key
-        cap = self.caps[n]
-        if cap["limit"] is None or cap["when_exceeded"] == "flag":
-            return []
-        found, is_first = "", True
-        for day, before in zip(self.days(), was, strict=True):
-            if not window[0] <= day < window[1]:
+    def _over(self, before: list[list[Table]], made: list[Entry]) -> list[str]:
+        """What the caps say if their counters become what they are with these entries, on every day they raise them."""
+        after = self.tables(made)
+        found: dict[object, str] = {}  # by counter: one that is over on any day is over
+        for n, cap in enumerate(self.caps):
+            if (cap["limit"] is None and not cap.get("share")) or cap["when_exceeded"] == "flag":
                 continue
-            after = self.used(cap, subject, window, day, made)
-            if after == before:
-                continue
-            limit = limit_on(cap, day)
-            in_chips = cap["unit"] == "chips"
-            raised = after[1] > before[1] or after[2] > before[2] if in_chips else after[0] > before[0]
-            total = after[1] if in_chips else after[0]
-            if raised and limit is not None and total > limit:
-                return ["cap_exceeded"]
-            if raised and ((limit is None and is_first) or (in_chips and after[2])):
-                found = found or "undetermined"
-            is_first = False
-        return [found] if found else []
+            firsts: dict[object, date] = {}
+            for i, day in enumerate(self.days()):
+                for key in sorted({*before[n][i], *after[n][i]}):
+                    was, now, window = before[n][i].get(key, NONE), after[n][i].get(key, NONE), key[1]
+                    if now == was or not window[0] <= day < window[1]:
+                        continue
+                    counter = n, window if cap.get("grouped") else key
+                    is_first = firsts.setdefault(counter, day) == day
+                    limit = self.limit(n, key, i, before, after)
+                    in_chips = cap["unit"] == "chips"
+                    raised = now[1] > was[1] or now[2] > was[2] if in_chips else now[0] > was[0]
+                    total = now[1] if in_chips else now[0]
+                    if raised and limit is not None and total > limit:
+                        found[counter] = "cap_exceeded"
+                    elif raised and ((limit is None and is_first) or (in_chips and now[2])):
+                        found.setdefault(counter, "undetermined")
+        return list(found.values())
+
+    def limit(self, n: int, key: tuple[tuple[str, ...], tuple[date, date]], i: int, before: list[list[Table]],
+              after: list[list[Table]]) -> Decimal | None:  # fmt: skip
+        """The limit of one subject on the i-th day: a share is of what its base has used then."""
+        cap, day, (subject, window) = self.caps[n], self.days()[i], key
+        share = cap.get("share")
+        if not share or (isinstance(cap["window"], tuple) and day >= cap["window"][1]):
+            return limit_on(cap, day, subject)
+        base = share["of"]
+        names = ["owner_group" if self.caps[base].get("grouped") and name == "owner" else name
+                 for name in self.caps[base]["by"]]  # fmt: skip
+        part = tuple(each for each in subject if each.partition("=")[0] in names), window
+        was, now = before[base][i].get(part, NONE)[0], after[base][i].get(part, NONE)[0]
+        return Decimal(share["fraction"] * (now if share["enlarges"] else was + min(Decimal(0), now - was)))
 
 
 @dataclass
@@ -309,7 +347,8 @@ class _Plan:
         chip = oracle.chips[movement["chip"]]
         facts = {
             "destination": movement["destination"], "recipient": movement["recipient"], "chip": chip["base"],
-            "ultimate_parent": oracle.parties[movement["recipient"]]["parent"], "tpp": chip["tpp"],
+            "ultimate_parent": oracle.parent(movement["recipient"], movement["day"]), "tpp": chip["tpp"],
+            "owner": movement["recipient"],
             "authorization": movement.get("authorization", ""),
             "authorization_kind": "license" if movement.get("authorization") else "none_required",
         }  # fmt: skip
@@ -408,6 +447,9 @@ def counted(movement: dict[str, Any], chip: dict[str, Any]) -> tuple[int | None,
 def applies(cap: dict[str, Any], lot: Lot) -> bool:
     """Whether a cap is about a lot."""
     names = {"authorization": "authorization_kind"}
+    exempting = [each for each in cap.get("amended", ()) if each["limit"] is None]
+    if any(_is_meant(each, lot.facts["destination"], lot.day) for each in exempting):
+        return False  # on the day of its lot
     return all(lot.facts[names.get(name, name)] in values for name, values in cap["where"].items())
 
 
@@ -430,9 +472,17 @@ def window_of(cap: dict[str, Any], day: date) -> tuple[date, date] | None:
     raise ValueError(cap["window"])
 
 
-def limit_on(cap: dict[str, Any], day: date) -> Decimal | None:
+def _is_meant(amendment: dict[str, Any], destination: str, day: date) -> bool:
+    return destination in amendment["of"] and amendment["first"] <= day < amendment["until"]
+
+
+def limit_on(cap: dict[str, Any], day: date, subject: tuple[str, ...] = ()) -> Decimal | None:
     """A cap's limit on a day; None where it is undetermined."""
     if isinstance(cap["window"], tuple) and day >= cap["window"][1]:
         return None
+    destination = next((part.partition("=")[2] for part in subject if part.startswith("destination=")), "")
+    for each in cap.get("amended", ()):
+        if each["limit"] is not None and _is_meant(each, destination, day):
+            return Decimal(each["limit"])
     steps = [amount for first, amount in cap["limit"] if first <= day]
     return steps[-1] if steps else None

@@ -28,8 +28,10 @@ from ledger.posting import Request
 EXAMPLES = int(os.environ.get("CAPLEDGER_TEST_EXAMPLES", "60"))
 FIRST, DAYS = date(2026, 12, 12), 40
 END = FIRST + timedelta(days=DAYS + 30)
-PARTIES = {name: {"seat": seat, "parent": parent} for name, seat, parent in
+SOLD = FIRST + timedelta(days=20)  # the day on which p sells c to a
+PARTIES = {name: {"seat": seat, "parents": [(date.min, parent)]} for name, seat, parent in
            [("a", "AE", "a"), ("b", "AE", "p"), ("c", "MY", "p"), ("p", "MY", "p"), ("x", "US", "x")]}  # fmt: skip
+PARTIES["c"]["parents"].append((SOLD, "a"))
 SITES = [("a", "AE"), ("b", "AE"), ("c", "MY"), ("b", "MY")]
 RATED = {
     H100: {"base": H100, "tpp": Decimal(15832), "count": 1},
@@ -72,6 +74,8 @@ def caps(draw, name):
                                        {"authorization": ["license"]}])),
         "window": draw(st.sampled_from([None, None, "calendar year", (date(2026, 12, 1), until, "undetermined"),
                                         (date(2026, 12, 20), until + timedelta(days=9), "nothing")])),
+        "days": None,
+        "amended": [],
         "unit": unit,
         "limit": draw(st.one_of(st.none(), amounts(unit).map(lambda n: [(date.min, n)]), steps)),
         "gives_back": draw(st.sets(st.sampled_from(BACK))),
@@ -85,15 +89,16 @@ def written(cap):
     def listed(values):
         return "[" + ", ".join(sorted(values)) + "]"
 
-    parts = [f"name: {cap['name']}", f"counts: {cap['counts']}", f"by: [{', '.join(cap['by'])}]"]
+    by = ["owner_group" if cap.get("grouped") and each == "owner" else each for each in cap["by"]]
+    parts = [f"name: {cap['name']}", f"counts: {cap['counts']}", f"by: [{', '.join(by)}]"]
     parts += [f"gives_back: {listed(cap['gives_back'])}"]
     if cap["where"]:
         parts.append("where: {" + ", ".join(f"{name}: {listed(values)}" for name, values in cap["where"].items()) + "}")
     if isinstance(cap["window"], tuple):
         first, until, after = cap["window"]
         parts += [f"window: {{from: {first}, until: {until}}}", f"after: {after}"]
-    elif cap["window"]:
-        parts.append(f"window: {cap['window']}")
+    elif cap["window"] or cap["days"]:
+        parts.append(f"window: {cap['window'] or 'rolling {} days'.format(cap['days'])}")
     if cap["limit"] is None:
         parts.append("limit: none")
     else:
@@ -106,7 +111,81 @@ def written(cap):
     return ", ".join(parts)
 
 
-books = st.integers(1, 3).flatmap(lambda n: st.tuples(*(caps(f"cap-{i}") for i in range(n))))
+@st.composite
+def rolling(draw, name):
+    """A cap over the last days."""
+    return {**draw(caps(name)), "window": None, "days": draw(st.integers(3, 20))}
+
+
+@st.composite
+def amended(draw, name):
+    """A cap with another limit for a destination on some days, or with an exemption."""
+    cap = {**draw(caps(name)), "by": ("destination",)}
+    if cap["limit"] is None:
+        cap["limit"] = [(date.min, draw(amounts(cap["unit"])))]
+    first = FIRST + timedelta(days=draw(st.integers(0, 30)))
+    until = first + timedelta(days=draw(st.integers(1, 30)))
+    limit, who = draw(st.one_of(st.none(), amounts(cap["unit"]))), draw(st.sampled_from(["AE", "MY"]))
+    return {**cap, "amended": [{"of": [who], "first": first, "until": until, "limit": limit}]}
+
+
+@st.composite
+def shares(draw, n):
+    """Two caps: a base, and a share of it; the base by itself or written within the share."""
+    inline = draw(st.booleans())
+    name = f"cap-{n}"
+    watched = {"unit": "TPP", "limit": None, "amended": []}
+    base = {**draw(caps(f"{name}.base" if inline else f"{name}-base")), **watched}
+    base["by"] = draw(st.sampled_from([(), ("owner",), ("owner",), ("chip",), ("owner", "chip")]))
+    base["grouped"] = "owner" in base["by"]
+    more = draw(st.sampled_from([(), ("destination",)]))
+    share = {**draw(caps(name)), **watched, "window": base["window"], "by": (*base["by"], *more)}
+    share["grouped"], share["days"] = base["grouped"], base["days"]
+    share["share"] = {"of": n + 1, "fraction": Decimal(draw(st.sampled_from(["0.25", "0.5", "1"]))),
+                      "enlarges": draw(st.booleans()), "inline": inline}  # fmt: skip
+    return share, base
+
+
+def written_share(share, base):
+    """A share as a rulebook writes it."""
+    told = written({**share, "limit": None}).replace("limit: none", "")
+    enlarges = "yes" if share["share"]["enlarges"] else "no"
+    of = base["name"]
+    if share["share"]["inline"]:
+        of = "{" + written({**base, "window": None}).partition(", ")[2].replace(", limit: none", "") + "}"
+    limit = f"limit: {{share: {share['share']['fraction']:%}, of: {of}, asked_chips_enlarge_base: {enlarges}}}"
+    return f"{told.rstrip(', ')}, {limit}, when_exceeded: {share['when_exceeded']}"
+
+
+def book_of(caps, name="test-book"):
+    """The rulebook of some caps: shares with their bases, and amendments."""
+    lines, bases = [], set()
+    for cap in caps:
+        if cap.get("share"):
+            base = caps[cap["share"]["of"]]
+            lines.append(written_share(cap, base))
+            if cap["share"]["inline"]:
+                bases.add(base["name"])
+        elif cap["name"] not in bases:
+            lines.append(written(cap))
+    text = book(*lines, name=name)
+    told = []
+    for cap in caps:
+        for each in cap["amended"]:
+            change = "exempt: yes" if each["limit"] is None else f"limit: {each['limit']:f} {cap['unit']}"
+            days = f"from: {each['first']}, until: {each['until']}"
+            told.append(
+                f"  - {{cap: {cap['name']}, subject: {{destination: {each['of'][0]}}}, {days}, law: test, {change}}}"
+            )
+    return text + ("amendments:\n" + "\n".join(told) + "\n" if told else "")
+
+
+plain = st.integers(1, 3).flatmap(lambda n: st.tuples(*(caps(f"cap-{i}") for i in range(n))))
+other = st.one_of(caps("cap-2"), rolling("cap-2"), amended("cap-2"))
+books = st.one_of(
+    plain, plain, st.tuples(rolling("cap-0"), amended("cap-1")), shares(0),
+    st.builds(lambda pair, cap: (*pair, cap), shares(0), other),
+)  # fmt: skip
 
 # What is asked, as plain values. Numbers of lots and records are chosen when it is posted.
 
@@ -203,8 +282,10 @@ def begun(databases, template):
     with psycopg.connect(in_database(databases.server, name)) as conn:
         ledger = Ledger(conn).begin(chips=(H100, A100, HGX))
         for party_id in ("p", "a", "b", "c", "x"):
-            parent = PARTIES[party_id]["parent"]
-            ledger.must(party(party_id, PARTIES[party_id]["seat"], "self" if parent == party_id else parent))
+            for first, parent in PARTIES[party_id]["parents"]:
+                since = {} if first == date.min else {"from": day(first)}
+                whose = "self" if parent == party_id else parent
+                ledger.must(party(party_id, PARTIES[party_id]["seat"], whose, **since))
         for licensed, terms in LICENSES.items():
             last = {"last_day": day(terms["last"])} if terms["last"] else {}
             size = {"quantity": str(terms["chips"]), "unit": "chips"} if terms["chips"] else {}
@@ -221,7 +302,7 @@ def ledgers(databases, begun):
         name = databases.make(begun)
         with psycopg.connect(in_database(databases.server, name)) as conn:
             ledger = Ledger(conn)
-            adoption = adopt(book(*(written(cap) for cap in caps)), "2020-01-01")
+            adoption = adopt(book_of(caps), "2020-01-01")
             ledger.must(Request("rulebook", "adoption", adoption.raw))
             yield ledger
             conn.rollback()
@@ -237,8 +318,7 @@ def oracle_of(caps):
 
 def story(oracle, asked, receipt):
     """What was posted until both disagreed, for whoever has to find out why."""
-    caps = [written(cap) for cap in oracle.caps]
-    return "\n".join([*caps, *(str(dict(request.raw)) for request in asked), str(receipt)])
+    return "\n".join([book_of(oracle.caps), *(str(dict(request.raw)) for request in asked), str(receipt)])
 
 
 def amend(step, oracle, ledger, asked):
@@ -373,7 +453,7 @@ def test_every_projection_can_be_rebuilt_from_the_journal(ledgers, caps, steps, 
 
     with ledgers(caps) as ledger:
         play(steps, oracle_of(caps), ledger)
-        ledger.must(adopt(book(*(written(cap) for cap in later), name="later"), "2027-01-01"))
+        ledger.must(adopt(book_of(later, name="later"), "2027-01-01"))
         report = check(ledger.conn)
         assert (report.faults, report.differences) == ((), ())
         assert rebuild(ledger.conn).differences == ()

@@ -28,9 +28,9 @@ from ledger.posting import Request
 
 TPP = 15_832
 PUBLISHED = (
-    "malformed", "forbidden", "key_reused", "unknown_party", "unknown_chip", "unknown_authorization",
-    "unknown_movement", "authorization_not_active", "outside_validity", "exceeds_authorization", "negative_stock",
-    "period_closed", "undetermined", "not_permitted", "cap_exceeded",
+    "malformed", "forbidden", "needs_second_person", "key_reused", "unknown_party", "unknown_chip",
+    "unknown_authorization", "unknown_movement", "authorization_not_active", "outside_validity",
+    "exceeds_authorization", "negative_stock", "period_closed", "undetermined", "not_permitted", "cap_exceeded",
 )  # fmt: skip
 RULES = """
   - {name: closed-door, law: article 7, where: {destination: [CN]}, answer: deny}
@@ -54,7 +54,7 @@ def ledger(conn):
         license_("SIZED", "mydc", "MY", quantity="4", unit="chips"),
         license_("STOPPED", "mydc", "MY"), change("STOPPED", "suspended", "2026-01-01"),
         license_("VEU", "mydc", "MY", kind="NVEU"),
-        closed("2025-12-31"),
+        closed("2025-12-31"), Request("four_eyes", "four eyes", {"kinds": "override"}),
     )  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def grant(quantity=1, day="2026-02-01", chip=H100, **more):
 def test_the_order_of_refusals_is_the_published_one():
     assert PRECEDENCE == PUBLISHED
     assert frozenset({"malformed", "key_reused"}) == NOT_RECORDED
-    assert frozenset({"unknown_party", "unknown_chip", "unknown_authorization", "unknown_movement", "undetermined"}) \
-        == LEAVES_KEY_OPEN  # fmt: skip
+    assert frozenset({"needs_second_person", "unknown_party", "unknown_chip", "unknown_authorization",
+                      "unknown_movement", "undetermined"}) == LEAVES_KEY_OPEN  # fmt: skip
 
 
 # The code, and what its message must say. Amounts are those of the request.
@@ -78,6 +78,8 @@ REACHED = {
     "a party asks for another's exports": ("amd", ship(), "forbidden", ["amd", "nvidia"]),
     "a party grants to itself": ("nvidia", grant(), "forbidden", ["nvidia", "operator"]),
     "a party registers a party": ("nvidia", party("friend"), "forbidden", ["nvidia"]),
+    "one person overrides a presumption of denial": ("operator", license_("OV", "aeco", "AE", overrides="parents"),
+                                                     "needs_second_person", ["parents", "record"]),
     "the recipient is not known": ("operator", ship(recipient="ghost"), "unknown_party", ["recipient", "ghost"]),
     "the owner is not known": ("operator", ship(owner="ghost"), "unknown_party", ["owner", "ghost"]),
     "the recipient is not known yet": ("operator", ship(recipient="dated"), "unknown_party", ["dated", "2026-02-01"]),

@@ -423,14 +423,14 @@ def test_a_rule_that_is_asked_at_another_place_has_moved_and_the_others_have_not
 
 def test_readings_duties_and_parameters_are_compared():
     reading = "readings: {rest: {law: x, options: {stays: one, returns: two}, chosen: stays}}\n"
-    duty = "duties: [{name: notice, law: x, who: exporter, do: tell, due: DAY, when: {each: ship}}]\n"
+    duty = "duties: [{name: notice, law: x, who: exporter, do: tell, due: 30 days after, when: {each: ship}}]\n"
     assert differences(SMALL, SMALL + reading) == ["The reading rest is added: stays (one) is chosen."]
     assert differences(SMALL + reading, SMALL + reading.replace("chosen: stays", "chosen: returns")) == [
         "The reading rest is chosen differently: returns (two), not stays (one)."
     ]
     assert differences(SMALL, SMALL + duty) == ["The duty notice is added: exporter must tell (each ship)."]
-    assert differences(SMALL + duty, SMALL + duty.replace("DAY", "soon")) == [
-        'The duty notice: the `due` changes from "DAY" to "soon".'
+    assert differences(SMALL + duty, SMALL + duty.replace("30 days after", "on receipt")) == [
+        'The duty notice: the `due` changes from "30 days after" to "on receipt".'
     ]
     was, now = parse(PROPOSAL), parse(PROPOSAL, most="800")
     assert [each.words for each in compare(was, now)] == [
@@ -801,7 +801,8 @@ def examples() -> list[tuple[str, str]]:
 
 def written(folder: Path) -> Path:
     for name, text in blocks().items():
-        whole = text if text.startswith("rulebook:") else blocks()["example-2026"] + text
+        rest = re.sub(rf"^{name}:\n([ -].*\n)+", "", blocks()["example-2026"], flags=re.MULTILINE)
+        whole = text if text.startswith("rulebook:") else rest + text
         (folder / f"{name}.yaml").write_text(whole)
     return folder
 
@@ -817,6 +818,17 @@ def test_the_part_on_amendments_is_as_the_documentation_says(tmp_path):
     land = cap(rulebooks.load(written(tmp_path) / "amendments.yaml"), "country-allocation")
     assert [land.limit_for("AE", day).words for day in (TODAY, LATER)] == ["790,000,000 TPP", "1,200,000,000 TPP"]
     assert [land.exempts("KH", day) for day in (LATER, date(2027, 1, 1))] == [True, False]
+
+
+def test_the_part_on_duties_is_as_the_documentation_says(tmp_path):
+    told = {duty.name: duty for duty in rulebooks.load(written(tmp_path) / "duties.yaml").duties}
+    assert [type(duty.when).__name__ for duty in told.values()] == [
+        "Each", "Each", "Each", "First", "OneShipment", "Reaches", "Dates", "Every",
+    ]  # fmt: skip
+    assert [(duty.due.kind, duty.due.days) for duty in told.values()] == [
+        ("before", 25), ("after", 30), ("after", 30), ("before", 180), ("before", 0), ("receipt", 0), ("day", 0),
+        ("day", 0),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("command", "printed"), examples(), ids=[command[:40] for command, _ in examples()])

@@ -28,7 +28,7 @@ from ledger.core.refusals import OPERATOR, PRECEDENCE, Case, Looked, Refusal, ca
 from ledger.core.refusals.reasons import rules_do_not_permit
 from ledger.core.rulebook import Cap, Span
 from ledger.core.rules import RuleAnswer, Rules
-from ledger.core.tested import is_plain, stand, test_days, tested, together
+from ledger.core.tested import is_plain, stand, test_days, tested
 from ledger.positions import timeline_of
 
 RULED = frozenset({"reserved", "licensed", "shipped", "installed"})  # what a movement that rules are asked of opens
@@ -222,13 +222,12 @@ class Replaying:
         self._learn(seq)
         first = min(days)
         whole = tested(key, kept.cap, first, self._here, changes)
-        together_days = together(key, kept.cap, changes, self.knowledge.groups, first)
         spans = test_days(kept.cap.limit.share, kept.spans, first, whole.counter, whole.cap)
-        if not spans:
+        if not spans or not whole.changes:
             return None
-        standing = _known(stand(whole, together_days, spans), whole.key)
+        standing = _known(stand(whole, spans), whole.key)
         return Looked(
-            self.adoption, whole.cap, whole.key, kept.span, standing, together_days, whole.counter, whole.gain
+            self.adoption, whole.cap, whole.key, kept.span, standing, whole.changes, whole.counter, whole.gain
         )
 
     def _note(self, seq: int, met: _Case) -> None:

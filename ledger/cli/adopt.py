@@ -16,6 +16,9 @@ def adopt(
     key: Annotated[
         str, typer.Option(metavar="KEY", help="Makes repeating it safe; by name, revision and day if not said.")
     ] = "",
+    person: asking.Person = "",
+    only_propose: asking.Propose = False,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever decides.")] = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """Adopt a rulebook from a day on: it is asked of whatever is dated there, and its totals are kept from now on.
@@ -34,7 +37,14 @@ def adopt(
         "name": book.name, "from": day.isoformat(), "until": end.isoformat() if end else "",
         "bundle": rulebooks.bundle_of(book),
     }  # fmt: skip
-    receipt = asking.post_one(Request("rulebook", key or f"adopt:{book.name}:{book.revision}:{day}", raw))
+    request = Request(
+        "rulebook", key or f"adopt:{book.name}:{book.revision}:{day}", raw | ({"note": note} if note else {})
+    )
+    if only_propose:
+        receipt = asking.post_one(asking.proposal_of(request, note), person)
+        asking.answered(receipt, as_json, receipt.message)
+        return
+    receipt = asking.post_one(request, person)
     verb = "was adopted already" if receipt.verdict == "replayed" else "is adopted"
     days = f"from {day}{f' until {end} (excluded)' if end else ''}"
     said = f"{book.name} (revision {book.revision}) {verb} {days}: record {receipt.seq}."

@@ -32,6 +32,10 @@ Known = Annotated[
 Book = Annotated[
     str, typer.Option("--rulebook", metavar="NAME|FILE", help="Ask this rulebook; the adopted ones if not said.")
 ]
+Person = Annotated[
+    str, typer.Option("--person", metavar="NAME", help="Who you are; the name you are logged in by if not said.")
+]
+Propose = Annotated[bool, typer.Option("--propose", help="Only propose it, for another person to decide.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")]
 
 # What may be stated of a movement, for those commands that ask about one.
@@ -109,12 +113,40 @@ def viewing(on: str, known: str, rulebook: str) -> Iterator[View]:
         yield view
 
 
-def post_one(request: Request) -> Receipt:
-    """Post one request as the operator and return its receipt."""
+def post_one(request: Request, person: str = "") -> Receipt:
+    """Post one request as the operator and return its receipt. person: as stated on the line."""
+    with connected() as conn:
+        return post_to(conn, request, person)
+
+
+def post_to(conn: psycopg.Connection[tuple[Any, ...]], request: Request, person: str) -> Receipt:
+    """Post one request as the operator to an open ledger and return its receipt."""
     from ledger.posting import Writer
 
-    with connected() as conn:
-        return Writer(conn).post([request], actor=OPERATOR, at=datetime.now(UTC))[0]
+    return Writer(conn).post([request], actor=OPERATOR, at=datetime.now(UTC), person=person_of(person))[0]
+
+
+def person_of(text: str) -> str:
+    """Return who is at the console: as stated, else the user's name; "" where the system has none."""
+    import getpass
+
+    from ledger.core.four_eyes import person_of as named
+
+    if text:
+        return named(text)
+    try:
+        return named(getpass.getuser())
+    except (OSError, KeyError, ImportError, Malformed):
+        return ""
+
+
+def proposal_of(request: Request, note: str) -> Request:
+    """Return the proposal of a request, under a key made of the request's own."""
+    from ledger.posting import Request
+
+    voice = "observation" if request.observed else "request"
+    raw = {"kind": request.kind, "key": request.key, "voice": voice, "body": dict(request.raw), "note": note}
+    return Request("proposal", f"propose:{request.key}", raw)
 
 
 def answered(receipt: Receipt, as_json: bool, said: str) -> None:

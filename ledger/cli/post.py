@@ -1,4 +1,4 @@
-"""`capledger post`: a file of movements, parties, ownership, authorizations or ratings, with an answer for each row."""
+"""`capledger post`: a file of movements, parties, authorizations or other facts, with an answer for each row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import asking, output
 from ledger.core.errors import Unusable
 
 if TYPE_CHECKING:
@@ -35,27 +35,40 @@ def post(
     together: Annotated[bool, typer.Option("--together", help="Post all rows, or none (100,000 at most).")] = False,
     kind: Annotated[
         str,
-        typer.Option(metavar="KIND", help="movements, parties, ownership, authorizations or ratings."),
+        typer.Option(metavar="KIND", help="movements, parties, ownership, stock, authorizations, ratings or notices."),
     ] = "",
+    person: asking.Person = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each row.")] = False,
 ) -> None:
-    """Post a file: movements, parties, ownership, authorizations or ratings, a row at a time.
+    """Post a file: movements, parties, ownership, stock, authorizations, ratings or notices, a row at a time.
 
     Each row is answered: posted, replayed (it was in already) or refused, with the reason. Posting the same file again
     changes nothing, and goes on where it was cut off. Exit status 0: all is in; 1: some rows were refused; 2: the file
     cannot be used.
     """
+    post_file(file, party=party, person=person, kind=kind, observed=observed, together=together, as_json=as_json)
+
+
+def post_file(
+    file: str, *, party: str, person: str, kind: str, observed: bool, together: bool, as_json: bool,
+    made_of: Callable[[Request], Request] = lambda request: request, then: str = "",
+) -> None:  # fmt: skip
+    """Post what the requests of a file are made into, themselves if not said, and tell what became of each row.
+
+    then: what a person is told at the end.
+    """
     from ledger.core.movements.fields import identifier
     from ledger.files import post_each, post_together, read_requests
 
-    actor = identifier("--as", party)
+    actor, named = identifier("--as", party), asking.person_of(person)
     told: _Told = _Lines(file) if not as_json else _Objects()
     with _opened(file) as stream:
         try:
-            items = read_requests(stream, kind, observed)  # before a database is started for nothing
+            read = read_requests(stream, kind, observed)  # before a database is started for nothing
         except Unusable as problem:
             raise Unusable(problem.code, problem.message, problem.remedy, where=file) from None
-        with _posting(actor, together) as ask, _progress(stream, as_json, together) as advance:
+        items = (each._replace(request=made_of(each.request)) if each.request else each for each in read)
+        with _posting(actor, together, named) as ask, _progress(stream, as_json, together) as advance:
             batches: Iterable[Sequence[Answer]] = [post_together(items, ask)] if together else post_each(items, ask)
             try:
                 for answers in batches:
@@ -66,6 +79,8 @@ def post(
                 output.complain("Interrupted. Post the same file again to go on: what is in is replayed.")
                 raise
     told.end()
+    if then and not as_json:
+        output.say(then)
     if told.refused:
         raise typer.Exit(output.SAYS_NO)
 
@@ -167,7 +182,7 @@ def _opened(file: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _posting(actor: str, together: bool) -> Iterator[Callable[[Sequence[Request]], Sequence[Receipt]]]:
+def _posting(actor: str, together: bool, person: str) -> Iterator[Callable[[Sequence[Request]], Sequence[Receipt]]]:
     """Yield what posts requests to the ledger in one commit."""
     import psycopg
 
@@ -179,7 +194,7 @@ def _posting(actor: str, together: bool) -> Iterator[Callable[[Sequence[Request]
         writer = Writer(conn)
 
         def ask(requests: Sequence[Request]) -> Sequence[Receipt]:
-            return writer.post(requests, actor=actor, at=datetime.now(UTC), together=together)
+            return writer.post(requests, actor=actor, at=datetime.now(UTC), together=together, person=person)
 
         yield ask
 

@@ -54,6 +54,7 @@ def settle(
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever reads the record.")],
     owner: Annotated[str, typer.Option(metavar="NAME", help="Who looks after it from now on.")] = "",
     key: Annotated[str, typer.Option(metavar="KEY", help="Makes repeating this command safe; new if not said.")] = "",
+    person: asking.Person = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """Explain, resolve or reopen a discrepancy by a record.
@@ -64,20 +65,21 @@ def settle(
 
     stated = {"id": number, "change": change, "note": note, "owner": owner}
     key = key or f"settle:{number}:{change}:{datetime.now(UTC).isoformat()}"[:200]
-    receipt = asking.post_one(Request("discrepancy", key, stated))
+    receipt = asking.post_one(Request("discrepancy", key, stated), person)
     asking.answered(receipt, as_json, f"Discrepancy {number} is {change}: record {receipt.seq}.")
 
 
 def close(
     day: Annotated[str, typer.Argument(metavar="DAY", help="The last day of the period.")],
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever reads the record.")] = "",
+    person: asking.Person = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """Close every day up to DAY: no request can be dated there any more; observations can, and are marked late."""
     from ledger.posting import Request
 
     last = asking.day_of(day, "DAY").isoformat()
-    receipt = asking.post_one(Request("period", f"close:{last}", {"closed_until": last, "note": note}))
+    receipt = asking.post_one(Request("period", f"close:{last}", {"closed_until": last, "note": note}), person)
     verb = "was closed already" if receipt.verdict == "replayed" else "is closed"
     asking.answered(receipt, as_json, f"The period to {last} {verb}: record {receipt.seq}.")
 

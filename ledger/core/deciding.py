@@ -14,6 +14,7 @@ from typing import Literal
 
 from ledger.core import counters
 from ledger.core.facts import UNKNOWN
+from ledger.core.groups import Membership
 from ledger.core.lens import ZERO, Amount, Effect, Entry, Key
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
@@ -34,7 +35,7 @@ from ledger.core.refusals import (
 )  # fmt: skip
 from ledger.core.resolving import Missing, Resolved, resolve
 from ledger.core.rules import RuleAnswer
-from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested, together
+from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested
 from ledger.core.theirs import not_theirs
 
 Voice = Literal["request", "observation"]
@@ -198,7 +199,9 @@ def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[
     """
     looked: list[Looked] = []
     shrunk: list[Looked] = []
+    groups_seen: set[tuple[Key, tuple[Membership, ...]]] = set()
     merged = merge(effects)
+    changes: Mapping[date, Amount]
     for key, (effect, changes) in merged.items():
         spans = position.spans_of(key.book, effect.span)
         first = min(changes)
@@ -212,14 +215,12 @@ def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[
         else:
             asked = {each: of for each, (_, of) in merged.items()}
             whole = tested(key, cap, first, position, asked)
-            if any(each.key == whole.key for each in looked):
-                continue  # of another owner of the same group
-            changes = together(key, cap, asked, position.knowledge.groups, first)
             spans = test_days(cap.limit.share, spans, first, whole.counter, whole.cap)
-            if not spans:
-                continue
-            key, cap, counter, gain = whole.key, whole.cap, whole.counter, whole.gain
-            standing = stand(whole, changes, spans)
+            if not spans or not whole.changes or (whole.kin and (whole.key, whole.kin) in groups_seen):
+                continue  # never tested, or changed by another owner of the same group just as much
+            groups_seen.add((whole.key, whole.kin))
+            key, cap, counter, changes, gain = whole.key, whole.cap, whole.counter, whole.changes, whole.gain
+            standing = stand(whole, spans)
         if f"={UNKNOWN}" in key.subject and cap.when_exceeded == "refuse" and not cap.limit.unlimited:
             standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
         looked.append(Looked(adoption, cap, key, effect.span, standing, changes, counter, gain))

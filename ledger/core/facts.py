@@ -9,6 +9,8 @@ from decimal import Decimal
 UNKNOWN = "unknown"
 AUTHORIZATION_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA", "none_required")
 
+VALIDATED_END_USERS = ("UVEU", "NVEU")
+
 
 @dataclass(frozen=True, slots=True)
 class Party:
@@ -135,4 +137,35 @@ class Authorization:
     confidence: str = ""
     source: str = ""
     note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a party filed because a duty asks for it, and on which day.
+
+    It is about a movement (record, by its number) or about a subject: `facility=site-1`, a date, a counter's subject.
+    """
+
+    duty: str
+    party: str
+    filed_on: date
+    record: int | None = None
+    subject: str = ""
+    reference: str = ""
+    confidence: str = ""
+    source: str = ""
+    note: str = ""
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FourEyes:
+    """What needs a second person from record `seq` on: `adoption`, `grant`, `reverse`, `override`, or nothing.
+
+    grant_above: in TPP, a grant of more needs one; None: every grant does, where grants are among the kinds.
+    """
+
+    kinds: tuple[str, ...] = ()
+    grant_above: Decimal | None = None
     seq: int = 0

@@ -18,7 +18,7 @@ from ledger.core.deciding import Judged
 from ledger.core.lens import Entry
 from ledger.core.lots import Lot, LotRef
 from ledger.core.profile import Profile, from_body
-from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED, canonical
+from ledger.core.records import MOVEMENT_POSTED, PROPOSAL_DECIDED, PROPOSAL_MADE, REQUEST_REFUSED, canonical
 from ledger.core.refusals import Looked, Refusal
 from ledger.core.rules import RuleAnswer
 
@@ -72,10 +72,40 @@ def stated(kind: str, fact: Mapping[str, Any]) -> bytes:
     return canonical({"fact": fact, "record": kind, "verdict": "posted"})
 
 
+def foreseen(judgment: bytes, breaches: list[Refusal]) -> dict[str, Any]:
+    """Return what a proposed request would come to, from the judgment it would get: verdict, caps, rules, breaches.
+
+    Lots and entries are left out: they would be made anew.
+    """
+    would: dict[str, Any] = json.loads(judgment)
+    if breaches:
+        would["breaches"] = [_refusal(breach) for breach in breaches]
+    return {name: value for name, value in would.items() if name not in ("entries", "lots", "profiles")}
+
+
+def proposed(would: Mapping[str, Any], message: str) -> bytes:
+    """Return the judgment of a proposal: what it would come to, and the same in a sentence."""
+    return canonical({"message": message, "record": PROPOSAL_MADE, "verdict": "posted", "would": would})
+
+
+def decided(proposal: int, state: str, came_of: Mapping[str, Any] | None, message: str) -> bytes:
+    """Return the judgment of a decision: what came of the proposal, None where it was declined."""
+    came = {} if came_of is None else {"came_of": came_of}
+    return canonical(
+        {**came, "message": message, "proposal": proposal, "record": PROPOSAL_DECIDED, "state": state,
+         "verdict": "posted"}
+    )  # fmt: skip
+
+
 def refusal_of(judgment: bytes) -> tuple[str, str, str]:
-    """Return code, message and remedy of a refusal record; empty where it refused nothing."""
-    refusal = json.loads(judgment).get("refusal")
-    return (refusal["code"], refusal["message"], refusal.get("remedy", "")) if refusal else ("", "", "")
+    """Return code, message and remedy of a refusal record; where it refused nothing, only what it says if anything."""
+    judged = json.loads(judgment)
+    refusal = judged.get("refusal")
+    return (
+        (refusal["code"], refusal["message"], refusal.get("remedy", ""))
+        if refusal
+        else ("", judged.get("message", ""), "")
+    )
 
 
 def effects_of(judgment: Mapping[str, Any], seq: int, lots: Mapping[LotRef, Lot]) -> Effects:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party, Stock
+from ledger.core.facts import UNKNOWN, Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.groups import Groups
 from ledger.core.profile import Seat
 from ledger.core.rulebook import Rulebook
@@ -61,6 +61,7 @@ class Knowledge:
         self.seq = 0
         self.adoptions: list[Adoption] = []
         self.closed_until: date | None = None
+        self.four_eyes = FourEyes()
         self._parties: dict[str, _Dated[Party]] = {}
         self._chips: dict[str, _Dated[Chip]] = {}
         self._authorizations: dict[str, _Dated[Authorization]] = {}
@@ -70,8 +71,10 @@ class Knowledge:
         self._stocks: dict[str, list[Stock]] = {}
         self.groups = Groups(self._top)
 
-    def add(self, fact: Party | Ownership | Stock | Chip | Authorization | Adoption | date, seq: int) -> None:
-        """Take in one fact; a bare day is the last day of a closed period."""
+    def add(
+        self, fact: Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date, seq: int
+    ) -> None:
+        """Take in one fact; a bare day is the last day of a closed period. Notices are many, and are not kept here."""
         match fact:
             case Party():
                 self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
@@ -96,6 +99,8 @@ class Knowledge:
                     self._changes_on(fact.first_day, fact.last_day and fact.last_day + timedelta(days=1))
             case Adoption():
                 self.adoptions.append(fact)
+            case FourEyes():
+                self.four_eyes = fact
             case date():
                 self.closed_until = max(fact, self.closed_until or fact)
         self.seq = max(self.seq, seq)
@@ -135,6 +140,11 @@ class Knowledge:
         if not dated:
             return None
         return dated.on(day) if day else dated.facts[-1]
+
+    def statements(self, name: str) -> tuple[Authorization, ...]:
+        """Return every statement about an authorization, by the day from which it holds, then by record."""
+        dated = self._authorizations.get(name)
+        return tuple(dated.facts) if dated else ()
 
     @property
     def parties(self) -> dict[str, Party]:

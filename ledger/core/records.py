@@ -21,6 +21,8 @@ LEDGER_SCOPE = "ledger"
 
 MOVEMENT_POSTED = "movement.posted"
 REQUEST_REFUSED = "request.refused"
+PROPOSAL_MADE = "proposal.made"
+PROPOSAL_DECIDED = "proposal.decided"
 DISCREPANCY_KINDS = ("discrepancy.opened", "discrepancy.explained", "discrepancy.resolved", "discrepancy.reopened")
 AUTHORIZATION_KINDS = tuple(
     f"authorization.{change}" for change in ("issued", "amended", "suspended", "reinstated", "revoked", "surrendered")
@@ -32,11 +34,15 @@ KINDS = (
     "stock.declared",
     "chip.rated",
     "rulebook.adopted",
+    "four_eyes.required",
     *AUTHORIZATION_KINDS,
     MOVEMENT_POSTED,
     REQUEST_REFUSED,
+    PROPOSAL_MADE,
+    PROPOSAL_DECIDED,
     *DISCREPANCY_KINDS,
     "period.closed",
+    "notice.filed",
     "reconciliation.completed",
 )
 
@@ -81,15 +87,21 @@ class Record(NamedTuple):
     leaf_hash: bytes
 
 
-def payload_of(kind: str, actor: str, key: str | None, voice: str, body: Mapping[str, object] | bytes) -> bytes:
+def payload_of(
+    kind: str, actor: str, key: str | None, voice: str, body: Mapping[str, object] | bytes, person: str = "",
+    proposal: int = 0,
+) -> bytes:  # fmt: skip
     """Return the payload of a request: who asked for what, under which key, in which voice.
 
-    body: a mapping, or its canonical bytes where they are at hand.
+    body: a mapping, or its canonical bytes where they are at hand. person: who stands behind the actor, "" where that
+    was not said. proposal: the record of the proposal that was approved, 0 for what was asked directly.
     """
     content = body if isinstance(body, bytes) else canonical(body)
     keyed = "" if key is None else f'"key":{_ENCODE(key)},'
-    return b'{"actor":%b,"body":%b,%b"kind":"%b","voice":"%b"}' % (
-        canonical(actor), content, keyed.encode(), kind.encode(), voice.encode(),
+    behind = f'"person":{_ENCODE(person)},' if person else ""
+    approved = f'"proposal":{proposal},' if proposal else ""
+    return b'{"actor":%b,"body":%b,%b"kind":"%b",%b%b"voice":"%b"}' % (
+        canonical(actor), content, keyed.encode(), kind.encode(), behind.encode(), approved.encode(), voice.encode(),
     )  # fmt: skip
 
 

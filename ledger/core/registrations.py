@@ -13,7 +13,7 @@ from typing import Any
 
 from ledger.core.compute import chip_from_row, number, plain
 from ledger.core.errors import Malformed
-from ledger.core.facts import UNKNOWN, Authorization, Chip, Ownership, Party, Stock, StockLine
+from ledger.core.facts import UNKNOWN, Authorization, Chip, Notice, Ownership, Party, Stock, StockLine
 from ledger.core.movements import CONFIDENCES, UNITS
 from ledger.core.movements.fields import (
     country,
@@ -32,6 +32,7 @@ RESERVED = frozenset({"operator", "reconciliation", "ledger", "self", UNKNOWN}) 
 STATE_AFTER = {"suspended": "suspended", "revoked": "revoked", "surrendered": "surrendered"}
 
 Reader = Callable[[str, Any], Any]
+Fact = Party | Ownership | Stock | Chip | Authorization | Notice
 
 
 def _ids(field: str, text: str) -> tuple[str, ...]:
@@ -112,6 +113,17 @@ DISCREPANCY_FIELDS: Mapping[str, Reader] = {
     "id": whole,
     "change": word("explained", "resolved", "reopened"),
     "owner": identifier,
+    "note": free_text,
+}
+NOTICE_FIELDS: Mapping[str, Reader] = {
+    "duty": identifier,
+    "party": identifier,
+    "filed_on": day,
+    "record": whole,
+    "subject": free_text,
+    "reference": free_text,
+    "confidence": word(*CONFIDENCES),
+    "source": free_text,
     "note": free_text,
 }
 ADOPTION_FIELDS: Mapping[str, Reader] = {"name": identifier, "from": day, "until": day, "note": free_text}
@@ -215,7 +227,20 @@ def authorization(raw: Mapping[str, Any], before: Authorization | None) -> tuple
     return terms, change, body
 
 
-def to_body(fact: Party | Ownership | Stock | Chip | Authorization | StockLine) -> dict[str, Any]:
+def notice(raw: Mapping[str, Any]) -> tuple[Notice, dict[str, Any]]:
+    """Return what a party filed because a duty asks for it: about a movement's record, or about a subject."""
+    values, body = read(raw, NOTICE_FIELDS, "a notice", "duty", "party", "filed_on")
+    if ("record" in values) == ("subject" in values):
+        both = "both a record and a subject" if "record" in values else "neither a record nor a subject"
+        raise Malformed(
+            "record",
+            f"The notice names {both}.",
+            "Name the movement's record, or the subject as `capledger duties` tells it: facility=site-1, or a date.",
+        )
+    return Notice(**values), body
+
+
+def to_body(fact: Fact | StockLine) -> dict[str, Any]:
     """Return a fact as JSON, what is not known left out; its record number is not part of it."""
     body: dict[str, Any] = {}
     for field in fields(fact):
@@ -226,10 +251,10 @@ def to_body(fact: Party | Ownership | Stock | Chip | Authorization | StockLine) 
     return body
 
 
-def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership | Stock | Chip | Authorization:
+def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Fact:
     """Return the fact that a body states; the inverse of `to_body`."""
     values: dict[str, Any] = dict(body)
-    for name in ("valid_from", "released", "first_day", "last_day", "state_from", "as_of"):
+    for name in ("valid_from", "released", "first_day", "last_day", "state_from", "as_of", "filed_on"):
         if name in values:
             values[name] = date.fromisoformat(values[name])
     for name in ("roles", "chips"):
@@ -244,8 +269,9 @@ def from_body(kind: str, body: Mapping[str, Any], seq: int) -> Party | Ownership
         values["lines"] = tuple(
             StockLine(**{**line, "quantity": Decimal(line["quantity"])}) for line in values["lines"]
         )
-    kinds: dict[str, type[Party] | type[Ownership] | type[Stock] | type[Chip] | type[Authorization]] = {
+    kinds: dict[str, type[Fact]] = {
         "party": Party, "ownership": Ownership, "stock": Stock, "chip": Chip, "authorization": Authorization,
+        "notice": Notice,
     }  # fmt: skip
     return kinds[kind](**values, seq=seq)
 

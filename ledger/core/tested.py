@@ -7,7 +7,7 @@ asked of a cap is asked of it in the same way.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -23,21 +23,25 @@ from ledger.core.rulebook import Cap, Share, Span, dimensions_of
 from ledger.core.shown import part_of, shown_subject, window_in
 
 Changes = Mapping[date, Amount]
+Step = tuple[date, Decimal | None, Decimal | None]  # a day, the limit from it on, and the most it may be
 ONE_DAY = timedelta(days=1)
 
 
 class Tested(NamedTuple):
     """A cap as it is tested for one subject.
 
-    key: as shown, a group by its ultimate parent. cap: its limit in steps by day. at_most: the same, if all that is in
-    doubt of its base belonged to it; None where nothing is. gain: how much each unit that is asked adds to the limit.
+    key: as shown, a group by its ultimate parent. cap: its limit in steps by day. changes: what is asked of it, by day.
+    at_most: the cap, if all that is in doubt of its base belonged to it; None where nothing is. gain: how much each
+    unit that is asked adds to the limit. kin: whose counters are added up, from which day on; () where only its own is.
     """
 
     key: Key
     cap: Cap
     counter: Counter
+    changes: Changes
     at_most: Cap | None = None
     gain: Decimal = ZERO
+    kin: tuple[Membership, ...] = ()
 
 
 def is_plain(cap: Cap) -> bool:
@@ -51,53 +55,71 @@ def tested(key: Key, cap: Cap, first: date, position: Position, asked: Mapping[K
     Args:
         key: its counter, as kept. asked: what a movement changes, by counter as kept; {} for nothing.
     """
-    counter = _counter(key, cap, first, position)
-    shown = key._replace(subject=shown_subject(key.subject, cap, position.knowledge.groups, first))
+    groups = position.knowledge.groups
+    kin = _kin(key, cap, first, groups)
+    shown = key._replace(subject=shown_subject(key.subject, cap, groups, first))
+    whole = Tested(shown, cap, _counter(key, kin, first, position), _changes(key, kin, asked, first), kin=kin)
     share = cap.limit.share
     if share is None:
-        return Tested(shown, cap, counter)
-    lens = position.lenses[key.book]
-    base = lens.caps[share.of]
+        return whole
+    base = position.lenses[key.book].caps[share.of]
     base_key = Key(key.book, base.name, part_of(key.subject, base), window_in(base, key.window))
-    base_counter = _counter(base_key, base, first, position)
-    changes = together(base_key, base, asked, position.knowledge.groups, first)
-    counted = changes if share.asked_chips_enlarge_base else _falling(changes)
-    days = sorted({first, *base_counter.days[bisect_right(base_counter.days, first) :], *counted})
-    period = dict(base.base).get("declared", "")
-    stock_of = _declarers(key, base, position.knowledge.groups, first) if period else []
-    if period:
-        declared = (position.knowledge.groups.declaration_days(each.top, period) for each in stock_of)
-        days = sorted({*days, *(each.first for each in stock_of), *(day for each in declared for day in each)})
-    sure: list[tuple[date | None, Decimal | None]] = []
-    most: list[tuple[date | None, Decimal | None]] = []
+    base_kin = _kin(base_key, base, first, groups)
+    changes = _changes(base_key, base_kin, asked, first)
+    counter = _counter(base_key, base_kin, first, position)
+    steps = _steps(share, counter, changes, first)
     why = ""
-    for day in days:
-        if day < first:
-            continue
-        top = next((each.top for each in reversed(stock_of) if each.first <= day), "")
-        if top == UNKNOWN or f"={UNKNOWN}" in shown.subject:
-            amounts: tuple[Decimal | None, Decimal | None] = None, None
-            why = "whose group it is, is not known"
-        elif period and not position.knowledge.groups.declared(top, day, period):
-            amounts = None, None
-            why = why or f"{top} has declared no stock that is good for {day}"
+    if f"={UNKNOWN}" in shown.subject:
+        steps, why = [(first, None, None)], "whose group it is, is not known"
+    elif period := dict(base.base).get("declared", ""):
+        steps, why = _declared(steps, base_key, base_kin, period, groups)
+    limit = replace(cap.limit, steps=tuple((day, sure) for day, sure, _ in steps), why=why)
+    most = tuple((day, most) for day, _, most in steps)
+    return whole._replace(
+        cap=replace(cap, limit=limit),
+        at_most=None if most == limit.steps else replace(cap, limit=replace(limit, steps=most)),
+        gain=_gain(share, whole.changes, changes),
+    )
+
+
+def _steps(share: Share, base: Counter, changes: Changes, first: date) -> list[Step]:
+    """Return the limits that a base gives from a day on: of what is sure of it, and of all that may belong to it."""
+    counted = changes if share.asked_chips_enlarge_base else _falling(changes)
+    steps: list[Step] = []
+    for day in sorted({first, *base.days[bisect_right(base.days, first) :], *counted}):
+        used = base.used(day).plus(_until(counted, day))
+        steps.append((day, share.fraction * used.tpp, share.fraction * (used.tpp + used.doubt_tpp)))
+    return steps
+
+
+def _declared(
+    steps: list[Step], base_key: Key, kin: Sequence[Membership], period: str, groups: Groups
+) -> tuple[list[Step], str]:
+    """Return steps, undetermined on days for which whom the base is of declared no stock, and why."""
+    first = steps[0][0]
+    declarers = kin or [Membership(first, dimensions_of(base_key.subject).get("owner", ""), ())]
+    edges = {each.first for each in declarers}
+    edges |= {day for each in declarers for day in groups.declaration_days(each.top, period) if day > first}
+    found: list[Step] = []
+    why = ""
+    for day in sorted({*edges, *(day for day, _, _ in steps)}):
+        _, sure, most = next(step for step in reversed(steps) if step[0] <= day)
+        top = next(each.top for each in reversed(declarers) if each.first <= day)
+        if groups.declared(top, day, period):
+            found.append((day, sure, most))
         else:
-            used = base_counter.used(day).plus(_until(counted, day))
-            amounts = share.fraction * used.tpp, share.fraction * (used.tpp + used.doubt_tpp)
-        sure.append((day, amounts[0]))
-        most.append((day, amounts[1]))
-    limited = replace(cap, limit=replace(cap.limit, steps=tuple(sure), why=why))
-    at_most = None if sure == most else replace(cap, limit=replace(cap.limit, steps=tuple(most), why=why))
-    return Tested(shown, limited, counter, at_most, _gain(share, asked.get(key, {}), changes))
+            found.append((day, None, None))
+            why = why or f"{top} has declared no stock that is good for {day}"
+    return found, why
 
 
-def stand(whole: Tested, changes: Changes, spans: Iterable[Span]) -> Standing:
-    """Return how a cap stands if changes are made; what only may be over, as its base is in doubt, is undetermined."""
+def stand(whole: Tested, spans: Iterable[Span]) -> Standing:
+    """Return how a cap stands if what is asked is done; what may be over, as its base is in doubt, is undetermined."""
     asked = list(spans)
-    standing = counters.test(whole.counter, whole.cap, changes, asked)
+    standing = counters.test(whole.counter, whole.cap, whole.changes, asked)
     if standing.finding != "exceeded" or whole.at_most is None:
         return standing
-    at_most = counters.test(whole.counter, whole.at_most, changes, asked)
+    at_most = counters.test(whole.counter, whole.at_most, whole.changes, asked)
     return standing if at_most.finding == "exceeded" else standing._replace(finding="undetermined")
 
 
@@ -132,31 +154,43 @@ def shares_of(key: Key, lens: Lens, position: Position) -> list[tuple[Key, Cap]]
             whole = cap.of_subject(other.subject)
             same_window = window_in(base, other.window) == key.window
             part = part_of(other.subject, base)
-            if same_window and (part == key.subject or (base.is_grouped and _is_kin(part, key.subject, groups))):
+            if same_window and (part == key.subject or (base.is_grouped and _are_kin(part, key.subject, groups))):
                 found.append((other, whole))
     return found
 
 
-def _counter(key: Key, cap: Cap, first: date, position: Position) -> Counter:
-    """Return the counter of a cap from a day on: a group's is the sum of its owners', as owned on each day."""
-    if not cap.is_grouped:
+def _kin(key: Key, cap: Cap, first: date, groups: Groups) -> tuple[Membership, ...]:
+    """Return whose counters are added up from a day on; () where a counter is tested by itself."""
+    return tuple(groups.memberships(dimensions_of(key.subject)["owner"], first)) if cap.is_grouped else ()
+
+
+def _counter(key: Key, kin: Sequence[Membership], first: date, position: Position) -> Counter:
+    """Return a counter from a day on: a group's is the sum of its owners', as owned on each day."""
+    owners = {name for each in kin for name in each.owners}
+    if len(owners) <= 1:
         return position.counter(key, first)
-    owner = dimensions_of(key.subject)["owner"]
-    groups = position.knowledge.groups.memberships(owner, first)
-    if len(groups) == 1 and groups[0].owners == (owner,):
-        return position.counter(key, first)
-    held = {
-        name: position.counter(key._replace(subject=_of_owner(key.subject, name)), first)
-        for each in groups for name in each.owners
-    }  # fmt: skip
-    before = _sum(held, groups[0].owners, first - ONE_DAY) if first > date.min else NOTHING
+    return _added({name: position.counter(_of_owner(key, name), first) for name in owners}, kin, first)
+
+
+def _changes(key: Key, kin: Sequence[Membership], asked: Mapping[Key, Changes], first: date) -> Changes:
+    """Return what a movement changes of a counter, or of a group as owned on each day."""
+    owners = {name for each in kin for name in each.owners}
+    if len(owners) <= 1:
+        return asked.get(key, {})
+    changed = {name: Counter(deltas=asked.get(_of_owner(key, name), {}).items()) for name in owners}
+    return {day: amount for day, amount in _added(changed, kin, first).deltas.items() if any(amount)}
+
+
+def _added(held: Mapping[str, Counter], kin: Sequence[Membership], first: date) -> Counter:
+    """Return one counter for several, each day of those who are kin on it."""
+    before = _sum(held, kin[0].owners, first - ONE_DAY) if first > date.min else NOTHING
     deltas: dict[date, Amount] = {}
     total = before
-    for n, group in enumerate(groups):
-        until = groups[n + 1].first if n + 1 < len(groups) else None
+    for n, group in enumerate(kin):
+        until = kin[n + 1].first if n + 1 < len(kin) else None
         days = {group.first} if n else set()
         for name in group.owners:
-            days |= {d for d in held[name].days if d >= group.first and (until is None or d < until)}
+            days |= {day for day in held[name].days if day >= group.first and (until is None or day < until)}
         for day in sorted(days):
             now = _sum(held, group.owners, day)
             deltas[day] = now.plus(_minus(total))
@@ -175,29 +209,17 @@ def _minus(amount: Amount) -> Amount:
     return Amount(-amount.tpp, -amount.chips, -amount.doubt_tpp, -amount.doubt_chips, -amount.unstated_tpp)
 
 
-def _of_owner(subject: str, owner: str) -> str:
-    parts = dimensions_of(subject) | {"owner": owner}
-    return ",".join(f"{name}={value}" for name, value in parts.items())
+def _of_owner(key: Key, owner: str) -> Key:
+    parts = dimensions_of(key.subject) | {"owner": owner}
+    return key._replace(subject=",".join(f"{name}={value}" for name, value in parts.items()))
 
 
-def _is_kin(part: str, subject: str, groups: Groups) -> bool:
+def _are_kin(part: str, subject: str, groups: Groups) -> bool:
     """Return whether two counters of owners are of the same group on any day, all else being equal."""
     one, other = dimensions_of(part), dimensions_of(subject)
     if one | {"owner": ""} != other | {"owner": ""}:
         return False
     return any(one["owner"] in each.owners for each in groups.memberships(other["owner"], date.min))
-
-
-def together(key: Key, cap: Cap, asked: Mapping[Key, Changes], groups: Groups, first: date) -> dict[date, Amount]:
-    """Return what a movement changes of a counter, or of those of all owners of its group on a day."""
-    found: dict[date, Amount] = {}
-    shown = shown_subject(key.subject, cap, groups, first)
-    for other, changes in asked.items():
-        same = (other.book, other.cap, other.window) == (key.book, key.cap, key.window)
-        if same and shown_subject(other.subject, cap, groups, first) == shown:
-            for day, amount in changes.items():
-                found[day] = found[day].plus(amount) if day in found else amount
-    return found
 
 
 def _falling(changes: Changes) -> dict[date, Amount]:
@@ -233,9 +255,3 @@ def _gain(share: Share, own: Changes, base: Changes) -> Decimal:
     first = min(own)
     asked, enlarged = own[first].tpp, _until(base, first).tpp
     return share.fraction * min(enlarged / asked, Decimal(1)) if asked > 0 and enlarged > 0 else ZERO
-
-
-def _declarers(key: Key, base: Cap, groups: Groups, first: date) -> list[Membership]:
-    """Return who has to have declared the stock of a base, from which day on."""
-    owner = dimensions_of(key.subject).get("owner", "")
-    return groups.memberships(owner, first) if base.is_grouped else [Membership(first, owner, (owner,))]

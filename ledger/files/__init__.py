@@ -1,4 +1,4 @@
-"""Files in: CSV of movements, parties, authorizations and ratings, read row by row and posted in batches."""
+"""Files in: CSV of movements, parties, authorizations, ratings and notices, read row by row and posted in batches."""
 
 from ledger.files.batches import Answer, post_each, post_together
 from ledger.files.columns import KINDS

@@ -12,6 +12,7 @@ from ledger.core.errors import Malformed, Unusable
 from ledger.core.movements import HEAD_FIELDS, LINE_FIELDS
 from ledger.core.registrations import (
     AUTHORIZATION_FIELDS,
+    NOTICE_FIELDS,
     OWNERSHIP_FIELDS,
     PARTY_FIELDS,
     STOCK_FIELDS,
@@ -55,6 +56,7 @@ KINDS = {
             ),
             ("chip_id",),
         ),
+        Kind("notices", "notice", ("key", *NOTICE_FIELDS), ("duty", "party", "filed_on")),
     )
 }  # fmt: skip
 
@@ -72,6 +74,7 @@ def recognize(header: Sequence[str], stated: str = "") -> Kind:
         ("authorizations", "authorization_id" in columns),
         ("ratings", "chip_id" in columns and not columns.isdisjoint(RATE_COLUMNS)),
         ("ownership", {"owner", "owned"} <= columns),
+        ("notices", {"duty", "filed_on"} <= columns),
         ("parties", {"party_id", "headquarters"} <= columns),
         ("stock", {"party_id", "as_of"} <= columns),
     ):
@@ -105,7 +108,7 @@ def _not_recognized(header: Sequence[str]) -> Unusable:
         "unknown_file",
         f"The first line, {_named(header[:6])}{', ...' * (len(header) > 6)}, is of no known kind of file.",
         "Movements have a column movement, parties party_id and headquarters, stock party_id and as_of, authorizations "
-        "authorization_id, ratings chip_id and a rate such as dense_tops_8bit.",
+        "authorization_id, notices duty and filed_on, ratings chip_id and a rate such as dense_tops_8bit.",
     )
 
 

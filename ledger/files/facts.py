@@ -1,4 +1,4 @@
-"""Parties, authorizations, ratings and stock out of rows, under a key that is stated or derived."""
+"""Parties, authorizations, ratings, stock and notices out of rows, under a key that is stated or derived."""
 
 from __future__ import annotations
 
@@ -79,9 +79,15 @@ def _rating_key(cells: Cells) -> str:
     return f"rating:{cells.get('chip_id', '')}:{cells.get('valid_from', 'first')}"
 
 
+def _notice_key(cells: Cells) -> str:
+    about = cells.get("record") or cells.get("subject", "")
+    return f"notice:{cells.get('duty', '')}:{cells.get('party', '')}:{about}:{cells.get('filed_on', '')}"
+
+
 _DERIVED_KEYS: Mapping[str, Callable[[Cells], str]] = {
     "parties": _party_key,
     "ownership": _ownership_key,
     "authorizations": _authorization_key,
     "ratings": _rating_key,
+    "notices": _notice_key,
 }

@@ -15,7 +15,7 @@ from ledger.files.rows import Rows
 def read_requests(stream: BinaryIO, kind: str = "", observed: bool = False) -> Iterator[Item]:
     """Return the requests of a CSV file, in its order, read as they are taken. The header is read at once.
 
-    kind: movements, parties, ownership, stock, authorizations or ratings; "" tells it by the header. observed:
+    kind: movements, parties, ownership, stock, authorizations, ratings or notices; "" tells it by the header. observed:
     movements are observations; it says nothing about the other kinds.
 
     Errors: Unusable where the file or its header cannot be used, Malformed for a kind there is not.

@@ -25,12 +25,22 @@ def adopt(
     """
     position = open_position(knowledge, source, books, knowledge.adoptions)
     counters = counters_of(conn, [position.lenses[adoption.seq]], source.profiles, known)
-    computed = open_position(knowledge, source, books, knowledge.adoptions)
-    computed.counters = {key: Counter(deltas=days.items()) for key, days in counters.items()}
-    return position, counters, list(_over(counters, adoption, computed))
+    again = open_position(knowledge, source, books, knowledge.adoptions)
+    return position, counters, list(_over(counters, adoption, again))
+
+
+def foresee(
+    conn: Connection, knowledge: Knowledge, source: DatabaseSource, known: int, adoption: Adoption
+) -> list[Refusal]:
+    """Return what a book would find over already were it adopted after record `known`; nothing is changed."""
+    position = open_position(knowledge, source, Books(), [*knowledge.adoptions, adoption])
+    counters = counters_of(conn, [position.lenses[adoption.seq]], source.profiles, known)
+    return list(_over(counters, adoption, position))
 
 
 def _over(counters: dict[Key, dict[date, Amount]], adoption: Adoption, position: Position) -> Iterator[Refusal]:
+    """Yield what is over already; the position, which holds the computed counters from now on, serves nothing else."""
+    position.counters = {key: Counter(deltas=days.items()) for key, days in counters.items()}
     lens = position.lenses[adoption.seq]
     seen: set[Key] = set()
     for key, days in sorted(counters.items()):

@@ -59,6 +59,9 @@ class Batch:
     runs: list[tuple[Any, ...]] = field(default_factory=list)
     counters: dict[Key, dict[date, Amount]] = field(default_factory=dict)  # of a book adopted in this batch
     closed: list[dict[str, Any]] = field(default_factory=list)
+    proposals: list[tuple[int, str, int | None]] = field(default_factory=list)
+    decided: list[dict[str, Any]] = field(default_factory=list)
+    said: dict[int, str] = field(default_factory=dict)  # what receipts say besides the record's number
     leaves: list[bytes] = field(default_factory=list)
 
     @property
@@ -129,7 +132,7 @@ def sealed(
         ]
     rows["request_key"], rows["fact"], rows["reversal"] = list(batch.keys), list(batch.facts), list(batch.reversals)
     rows["discrepancy"] = [discrepancy_row(seq, body, at) for seq, body in batch.discrepancies]
-    rows["reconciliation"] = list(batch.runs)
+    rows["reconciliation"], rows["proposal"] = list(batch.runs), list(batch.proposals)
     written = writing.Rows(
         rows,
         [lot for ref, lot in position.pending.changed.items() if ref not in own],

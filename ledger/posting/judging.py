@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from ledger.core.knowledge import Adoption
 from ledger.core.movements import Movement
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
-from ledger.posting import authorizing, disputing
+from ledger.posting import authorizing, disputing, noticing, proposing
 from ledger.posting.ahead import fetch_ahead
 from ledger.posting.batch import LEDGER, Batch
 from ledger.posting.declaring import stock_moves
@@ -40,12 +40,17 @@ class RefusedTogether(Exception):
 
 @dataclass(slots=True)
 class Judging:
-    """One commit's judge: what it remembers, the batch that it fills, who asks, and when."""
+    """One commit's judge: what it remembers, the batch that it fills, who asks, and when.
+
+    person: who stands behind the actor, "" where that was not said. proposal: the approved one that is carried out.
+    """
 
     memory: Memory
     batch: Batch
     actor: str
     at: datetime
+    person: str = ""
+    proposal: int = 0
 
     def all(
         self, asked: Sequence[Asked | Receipt], settled: Mapping[str, tuple[int, bytes]], *, together: bool
@@ -77,6 +82,8 @@ class Judging:
             seq, refusal = self._judge(asked)
         except Malformed as problem:  # what it changes makes no sense with what is known
             return Receipt("refused", asked.request.key, None, "malformed", problem.message, problem.remedy)
+        except proposing.KeyTaken as taken:
+            return Receipt("refused", asked.request.key, None, "key_reused", taken.message, taken.remedy)
         outcome: Outcome = (asked, seq) if refusal is None else _refused(asked, refusal, seq)
         if refusal is None or refusal.code not in LEAVES_KEY_OPEN:
             self.batch.keys.append((self.actor, asked.request.key, seq, asked.fingerprint))
@@ -86,21 +93,51 @@ class Judging:
     def _judge(self, asked: Asked) -> tuple[int, Refusal | None]:
         """Judge one request and add what comes of it to the batch; return its number, and why it was refused."""
         if asked.movement:
-            if self.actor != OPERATOR and (refusal := self._may_not_reverse(asked.movement)):
-                return self._refuse(asked, refusal), refusal
-            judged = judge(
-                asked.movement, observed=asked.voice == "observation", asker=self.actor, position=self.memory.position,
-                seq=self.batch.next_seq,
-            )  # fmt: skip
+            judged = self.moved(asked, is_approved=bool(self.proposal))
+            if isinstance(judged, Refusal):
+                return self._refuse(asked, judged), judged
             return self._post_movement(asked, judged), judged.refusal
         if asked.kind == "discrepancy":
             return disputing.settle(
                 self.memory.conn, asked, self.batch, self.memory.disputed, self.actor, self._payload(asked)
             )
-        registered = register(asked, self.actor, self.memory.knowledge)
+        if asked.kind == "proposal":
+            return proposing.propose(self, asked, self._payload(asked))
+        if asked.kind == "decision":
+            return proposing.decide(self, asked, self._payload(asked), self._carry_out)
+        if asked.kind == "notice":
+            registered = noticing.file(asked, self.actor, self.memory.position)
+        else:
+            registered = self.registered(asked, is_approved=bool(self.proposal))
         if isinstance(registered, Refusal):
             return self._refuse(asked, registered), registered
         return self._record(asked, registered)
+
+    def moved(self, asked: Asked, *, is_approved: bool) -> Judged | Refusal:
+        """Judge a movement, which changes nothing: what it comes to, or why its actor may not ask."""
+        assert asked.movement
+        if self.actor != OPERATOR and (refusal := self._may_not_reverse(asked.movement)):
+            return refusal
+        judged = judge(
+            asked.movement, observed=asked.voice == "observation", asker=self.actor, position=self.memory.position,
+            seq=self.batch.next_seq,
+        )  # fmt: skip
+        if not is_approved:
+            proposing.hold(judged, self.memory.knowledge.four_eyes)
+        return judged
+
+    def registered(self, asked: Asked, *, is_approved: bool) -> Registered | Refusal:
+        """Judge a fact that is to be registered, which changes nothing."""
+        found = register(asked, self.actor, self.memory.knowledge)
+        return found if is_approved else proposing.held(asked, found, self.memory.knowledge)
+
+    def _carry_out(self, proposal: proposing.Proposal, asked: Asked) -> Receipt:
+        """Judge what was proposed on the position of now, for who proposed it and under its own key."""
+        if found := proposing.settled(self.memory.conn, proposal.actor, proposal.key):
+            return self._replay(asked, *found, self._answers({found[0]}))
+        judging = replace(self, actor=proposal.actor, person=proposal.person, proposal=proposal.seq)
+        outcome = judging._answer(asked, {})
+        return outcome if isinstance(outcome, Receipt) else Receipt("posted", asked.request.key, outcome[1])
 
     def _may_not_reverse(self, movement: Movement) -> Refusal | None:
         """A party reverses only what it posted itself."""
@@ -184,7 +221,7 @@ class Judging:
         )
 
     def _answers(self, seqs: set[int]) -> dict[int, tuple[bytes, bytes | None]]:
-        """Return the leaf hash of each record, and its judgment where it refused something."""
+        """Return the leaf hash of each record, and its judgment where its receipt says more than that it was posted."""
         if not seqs:
             return {}
         rows = self.memory.conn.execute(SQL["answers"], {"seqs": list(seqs)})
@@ -204,7 +241,8 @@ class Judging:
         return Receipt(verdict, asked.request.key, seq, code, message, remedy, leaf_hash.hex())
 
     def _payload(self, asked: Asked) -> bytes:
-        return records.payload_of(asked.kind, self.actor, asked.request.key, asked.voice, asked.content)
+        key = asked.request.key
+        return records.payload_of(asked.kind, self.actor, key, asked.voice, asked.content, self.person, self.proposal)
 
 
 def _exporter(judged: Judged) -> str | None:

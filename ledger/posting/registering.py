@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from ledger.core import registrations
+from ledger.core import four_eyes, registrations
 from ledger.core.compute import plain
 from ledger.core.facts import AUTHORIZATION_KINDS, UNKNOWN, Authorization
 from ledger.core.knowledge import EVER, Knowledge
@@ -49,6 +49,10 @@ def register(asked: Asked, asker: str, knowledge: Knowledge) -> Registered | Ref
         case "period":
             last = day_of(asked.body, "closed_until").isoformat()
             return Registered("period.closed", "period", last, None, {"closed_until": last}, {"closed_until": last})
+        case "four_eyes":
+            values, _ = registrations.read(asked.body, four_eyes.REQUIREMENT_FIELDS, "a four_eyes")
+            required = four_eyes.to_body(four_eyes.requirement(values))
+            return Registered("four_eyes.required", "four_eyes", "four_eyes", None, required, required)
     first, body = day_of(asked.body, "from"), dict(asked.body)
     body["from"] = first.isoformat()
     if "until" in body:

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from ledger.core import movements, registrations
+from ledger.core import four_eyes, movements, registrations
 from ledger.core.deciding import voice_of
 from ledger.core.errors import Malformed
 from ledger.core.movements import Movement, fields
 from ledger.core.records import canonical, fingerprint
 from ledger.rulebooks import parse_bundle, refuse_proposal
 
-KINDS = ("movement", "party", "ownership", "stock", "authorization", "rating", "rulebook", "period", "discrepancy")
+KINDS = (
+    "movement", "party", "ownership", "stock", "authorization", "rating", "rulebook", "period", "discrepancy", "notice",
+    "four_eyes", "proposal", "decision",
+)  # fmt: skip
+ALONE = {
+    "rulebook": "An adoption computes every counter anew.",
+    "decision": "What is approved may be an adoption, which computes every counter anew.",
+}  # kinds of request that share their commit with no other
 LONGEST_KEY = 200
 
 
@@ -49,7 +56,10 @@ class Receipt(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A request that could be read: its body, canonical bytes, what makes it the same again, and its movement."""
+    """A request that could be read: its body, canonical bytes, what makes it the same again, and its movement.
+
+    proposed: the request that a proposal holds, read as well.
+    """
 
     request: Request
     kind: str
@@ -58,6 +68,7 @@ class Asked(NamedTuple):
     content: bytes
     fingerprint: bytes
     movement: Movement | None = None
+    proposed: Asked | None = None
 
 
 def read(request: Request) -> Asked:
@@ -69,16 +80,42 @@ def read(request: Request) -> Asked:
         raise Malformed(
             "key", f"key is '{key[:60]}'.", f"Give each request a key of 1 to {LONGEST_KEY} printable characters."
         )
-    movement, voice = None, "observation" if request.observed else "request"
+    movement, proposed, voice = None, None, "observation" if request.observed else "request"
     if request.kind == "movement":
         movement, body = movements.parse(request.raw)
         voice = voice_of(movement, request.observed)
         if voice == "request" and movement.kind in movements.EXPORTER_KINDS and not movement.exporter:
             raise Malformed("exporter", "exporter is missing.", f"A request to {movement.kind} must name its exporter.")
+    elif request.kind == "proposal":
+        proposed, body = _proposal(request.raw)
+        if proposed.request.key == key:
+            raise Malformed("key", f"Key '{key}' is that of what is proposed.", "Give the proposal a key of its own.")
     else:
         body = _body(request)
     content = canonical(body)
-    return Asked(request, request.kind, voice, body, content, fingerprint(request.kind, voice, content), movement)
+    print_ = fingerprint(request.kind, voice, content)
+    return Asked(request, request.kind, voice, body, content, print_, movement, proposed)
+
+
+def _proposal(raw: Mapping[str, Any]) -> tuple[Asked, dict[str, Any]]:
+    """Return the request that a proposal holds, and the proposal's body: both read, so that their form is right."""
+    known = ("kind", "key", "voice", "body", "note")
+    if unknown := [name for name in raw if name not in known]:
+        raise Malformed(unknown[0], f"{unknown[0]} is not a field of a proposal.", f"Known: {', '.join(known)}.")
+    kind, inner = raw.get("kind"), raw.get("body")
+    if kind not in four_eyes.PROPOSABLE:
+        raise Malformed(
+            "kind", f"A request of kind '{str(kind)[:60]}' is not proposed.",
+            f"Propose one of: {', '.join(four_eyes.PROPOSABLE)}; post anything else directly.",
+        )  # fmt: skip
+    if not isinstance(inner, Mapping):
+        raise Malformed("body", "body is not the body of a request.", "State what is proposed, field by field.")
+    key = fields.stated_text("key", raw.get("key") or "")
+    voice = fields.word("request", "observation")("voice", fields.stated_text("voice", raw.get("voice") or "request"))
+    note = fields.free_text("note", fields.stated_text("note", raw.get("note") or ""))
+    proposed = read(Request(kind, key, inner, voice == "observation"))
+    body = {"body": proposed.body, "key": key, "kind": kind, "voice": proposed.voice}
+    return proposed, {**body, "note": note} if note else body
 
 
 def _body(request: Request) -> dict[str, Any]:
@@ -94,8 +131,16 @@ def _body(request: Request) -> dict[str, Any]:
             return registrations.rating(raw)[1]
         case "authorization":
             return registrations.authorization(raw, None)[2]
+        case "notice":
+            return registrations.notice(raw)[1]
         case "period":
             return registrations.read(raw, registrations.PERIOD_FIELDS, "a period", "closed_until")[1]
+        case "four_eyes":
+            values, body = registrations.read(raw, four_eyes.REQUIREMENT_FIELDS, "a four_eyes", "kinds")
+            four_eyes.requirement(values)
+            return body
+        case "decision":
+            return registrations.read(raw, four_eyes.DECISION_FIELDS, "a decision", "proposal", "decision")[1]
         case "discrepancy":
             return registrations.read(raw, registrations.DISCREPANCY_FIELDS, "a discrepancy", "id", "change", "note")[1]
     stated = {name: value for name, value in raw.items() if name != "bundle"}

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from psycopg.pq import TransactionStatus
 
-from ledger.core import judgments, records
+from ledger.core import four_eyes, judgments, records
 from ledger.core.deciding import judge_entries
 from ledger.core.errors import Malformed, Problem
 from ledger.core.merkle import Frontier
@@ -21,7 +21,7 @@ from ledger.posting.authorizing import release_of
 from ledger.posting.batch import LEDGER, Batch, sealed
 from ledger.posting.judging import Judging, Outcome, RefusedTogether
 from ledger.posting.memory import Memory
-from ledger.posting.requests import Asked, Receipt, Request, read
+from ledger.posting.requests import ALONE, Asked, Receipt, Request, read
 from ledger.store import writing
 from ledger.store.source import Connection
 from schema.queries import SQL
@@ -47,33 +47,39 @@ class Writer:
         self._end: _Head | None = None  # the journal's end, where this writer wrote it last and alone
         self._prefers_indexes = False
 
-    def post(self, requests: Sequence[Request], *, actor: str, at: datetime, together: bool = False) -> list[Receipt]:
+    def post(
+        self, requests: Sequence[Request], *, actor: str, at: datetime, together: bool = False, person: str = ""
+    ) -> list[Receipt]:
         """Judge requests in order and write what comes of them in one commit; return their receipts in order.
 
         Args:
             actor: who asks: a party's id, or `operator`.
             at: the moment, with its zone. Records are stamped with it, or just after the newest record's.
             together: all or nothing; otherwise each on its own.
+            person: who stands behind the actor, from the session, key or console; recorded where it is given.
 
         Raises:
+            Malformed: person is no name; nothing was written.
             psycopg.Error: nothing was written, or, where the answer to the commit was lost, everything was: ask again
             under the same keys.
         """
         with _without_collecting():
-            return self._post(requests, actor, at, together)
+            return self._post(requests, actor, at, together, four_eyes.person_of(person))
 
-    def _post(self, requests: Sequence[Request], actor: str, at: datetime, together: bool) -> list[Receipt]:
+    def _post(
+        self, requests: Sequence[Request], actor: str, at: datetime, together: bool, person: str
+    ) -> list[Receipt]:  # fmt: skip
         asked: list[Asked | Receipt] = [_read(request, alone=len(requests) == 1) for request in requests]
         keys = [each.request.key for each in asked if isinstance(each, Asked)]
-        if not together and (receipts := self._post_at_once(asked, actor, at)) is not None:
+        if not together and (receipts := self._post_at_once(asked, actor, at, person)) is not None:
             return receipts
         try:
             with self._commit(actor, keys) as head:
                 batch = Batch(head.size)
-                outcomes = Judging(self._memory, batch, actor, at).all(asked, head.settled, together=together)
+                outcomes = Judging(self._memory, batch, actor, at, person).all(asked, head.settled, together=together)
                 self._write(batch, head, at)
         except RefusedTogether as refused:
-            return self._refuse_together(asked, refused, actor, at)
+            return self._refuse_together(asked, refused, actor, at, person)
         return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
 
     def release_lapsed(self, *, on: date, at: datetime) -> int:
@@ -151,6 +157,8 @@ class Writer:
         rows = self._sealed(batch, head, at)
         for change in batch.closed:  # first: what is resolved may be disputed anew in the same commit
             self._conn.execute(SQL["change_discrepancy"], change)
+        for decision in batch.decided:
+            self._conn.execute(SQL["decide_proposal"], decision)
         writing.write(self._conn, rows)
         self._conn.commit()
         self._committed(batch, rows)
@@ -167,7 +175,9 @@ class Writer:
         self._memory.committed(batch.size + len(batch.drafts))
         self._end = _Head(frontier.size, frontier, recorded_at, profiles, {})
 
-    def _post_at_once(self, asked: list[Asked | Receipt], actor: str, at: datetime) -> list[Receipt] | None:
+    def _post_at_once(
+        self, asked: list[Asked | Receipt], actor: str, at: datetime, person: str
+    ) -> list[Receipt] | None:  # fmt: skip
         """Post few movements in one round trip, if nobody else wrote since; None where that cannot be, or was not so.
 
         What is judged is what this writer remembers, which is exact as long as the journal has not grown. Whether it
@@ -184,7 +194,7 @@ class Writer:
             if not self._prefers_indexes:
                 conn.execute(SQL["prefer_indexes"])
                 self._prefers_indexes = True
-            outcomes = Judging(memory, batch, actor, at).all(asked, {}, together=False)
+            outcomes = Judging(memory, batch, actor, at, person).all(asked, {}, together=False)
             rows = self._sealed(batch, end, at)
             keys = [each.request.key for each in asked if isinstance(each, Asked)]
             if rows.are_few and writing.write_at(conn, rows, expected=end.size, asker=actor, keys=keys):
@@ -200,7 +210,7 @@ class Writer:
                 conn.autocommit = False
 
     def _refuse_together(
-        self, asked: Sequence[Asked | Receipt], refused: RefusedTogether, actor: str, at: datetime
+        self, asked: Sequence[Asked | Receipt], refused: RefusedTogether, actor: str, at: datetime, person: str
     ) -> list[Receipt]:
         """Record one refusal for a whole batch, which settles no key; nothing else of it was kept."""
         first = refused.receipt
@@ -211,7 +221,7 @@ class Writer:
                 batch = Batch(head.size)
                 body = {"keys": [each.request.key for each in asked if isinstance(each, Asked)]}
                 refusal = Refusal(first.code, why, first.remedy)
-                payload = records.payload_of("batch", actor, None, "request", body)
+                payload = records.payload_of("batch", actor, None, "request", body, person)
                 seq = batch.add(REQUEST_REFUSED, actor, None, LEDGER, payload, judgments.refused_for(refusal))
                 self._write(batch, head, at)
                 leaf = batch.leaves[-1].hex()
@@ -238,8 +248,8 @@ def _without_collecting() -> Iterator[None]:
 
 def _read(request: Request, *, alone: bool) -> Asked | Receipt:
     try:
-        if request.kind == "rulebook" and not alone:
-            raise Malformed("kind", "An adoption computes every counter anew.", "Post it alone.")
+        if request.kind in ALONE and not alone:
+            raise Malformed("kind", ALONE[request.kind], "Post it alone.")
         return read(request)
     except Malformed as problem:
         return Receipt("refused", request.key, None, "malformed", problem.message, problem.remedy)
@@ -252,4 +262,5 @@ def _with_leaf_hash(outcome: Outcome, batch: Batch) -> Receipt:
     receipt = outcome if isinstance(outcome, Receipt) else Receipt("posted", outcome[0].request.key, outcome[1])
     if receipt.seq is None or receipt.seq <= batch.size:
         return receipt
-    return receipt._replace(leaf_hash=batch.leaves[receipt.seq - batch.size - 1].hex())
+    said = receipt.message or batch.said.get(receipt.seq, "")
+    return receipt._replace(message=said, leaf_hash=batch.leaves[receipt.seq - batch.size - 1].hex())

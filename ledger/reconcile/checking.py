@@ -166,6 +166,12 @@ class _Rebuilt:
                 "id": int(body["id"]), "state": STATE_AFTER[change], "owner": body.get("owner"), "note": body["note"],
                 "seq": record.seq,
             })  # fmt: skip
+        elif record.kind == records.PROPOSAL_MADE:
+            self._add("proposal", (record.seq, "open", None))
+        elif record.kind == records.PROPOSAL_DECIDED:
+            self._flush()
+            decision = {"proposal": judgment["proposal"], "state": judgment["state"], "seq": record.seq}
+            self.conn.execute(SQL["decide_proposal"], decision)
         elif record.kind == "reconciliation.completed":
             self._add("reconciliation", (record.seq, *run_row(judgment)))
         elif "fact" in judgment:
@@ -215,10 +221,16 @@ def run_row(judgment: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _subject(kind: str, fact: dict[str, Any]) -> str:
-    name = {"rulebook": "name", "period": "closed_until", "ownership": "owned", "stock": "party"}.get(kind, kind)
+    if kind == "four_eyes":
+        return kind
+    name = {
+        "rulebook": "name", "period": "closed_until", "ownership": "owned", "stock": "party", "notice": "party",
+    }.get(kind, kind)  # fmt: skip
     return str(fact[name])
 
 
 def _valid_from(kind: str, fact: dict[str, Any]) -> date | None:
-    name = {"rulebook": "from", "authorization": "state_from", "stock": "as_of"}.get(kind, "valid_from")
+    name = {
+        "rulebook": "from", "authorization": "state_from", "stock": "as_of", "notice": "filed_on",
+    }.get(kind, "valid_from")  # fmt: skip
     return date.fromisoformat(fact[name]) if name in fact else None

@@ -97,7 +97,6 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
     section("controls", read_controls)
     rules = read_rules(draft, table["rules"])
     caps = read_caps(draft, table["caps"])
-    names = [cap.name for cap in caps]
     head = _head(table, text)
     book = Rulebook(
         name=head["name"],
@@ -113,7 +112,7 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
         controls=draft.controls,
         rules=rules,
         caps=caps,
-        duties=read_duties(draft, table["duties"], names) if "duties" in table else (),
+        duties=read_duties(draft, table["duties"], caps) if "duties" in table else (),
         territories=draft.territories,
         sha256=sha256(text.encode()).hexdigest(),
         text=text,

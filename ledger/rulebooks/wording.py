@@ -59,7 +59,7 @@ def describe(book: Rulebook, on: date) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in book.rules],
         "caps": [_cap(cap) for cap in book.caps],
         "amendments": [dict(amendment) for amendment in book.amendments],
-        "duties": [dict(duty) for duty in book.duties],
+        "duties": [dict(duty.written) for duty in book.duties],
     }
 
 

@@ -31,6 +31,7 @@ PROJECTIONS: dict[LiteralString, LiteralString] = {
     "doubt_chips, trim_scale(unstated_tpp) FROM {} ORDER BY book, cap, subject, window_from, day",
     "discrepancy": "SELECT * FROM {} ORDER BY id",
     "reconciliation": "SELECT * FROM {} ORDER BY seq",
+    "proposal": "SELECT * FROM {} ORDER BY seq",
 }
 
 

@@ -54,6 +54,7 @@ TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
         ("seq", "int8"), ("number", "int8"), ("effective_on", "date"), ("rulebook", "text"),
         ("inputs_sha256", "text"), ("digest", "text"), ("predecessor_seq", "int8"), ("body", "bytea"),
     ),
+    "proposal": (("seq", "int8"), ("state", "text"), ("decided_by", "int8")),
 }  # fmt: skip
 
 Row = Sequence[Any]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import islice
+from itertools import count, islice
 from random import Random
 
 import psycopg
 
-from ledger.posting import Writer
+from ledger.posting import Request, Writer
 from ledger.reports import Reader, remaining, standings
 from tests.bench.report import line, table
-from tests.bench.world import CHIPS, DAYS, FIRST, SEED, World, now
+from tests.bench.world import CHIPS, DAYS, EXPORTERS, FIRST, SEED, World, now
 
 AT_ONCE = 10_000
-QUESTIONS, PAST_QUESTIONS = 1_000, 50
+QUESTIONS, PAST_QUESTIONS, BACK_DATED = 1_000, 50, 500
 LAST = FIRST + timedelta(days=DAYS)
 
 
@@ -51,6 +51,35 @@ def measure(dsn: str, writer: Writer, world: World, *, entries: int) -> None:
         ]
     print(f"\nreading, {there:,} entries")
     table(("", "asked", "p50 ms", "p99 ms"), rows)
+    _dated_back(dsn, world)
+
+
+def _dated_back(dsn: str, world: World) -> None:
+    """Post movements dated on any earlier day, one by one: by a writer alone, and by two writers in turn."""
+    random, numbers = Random(SEED), count(1)
+    everyone = range(len(world.homes))
+
+    def grant(writer: Writer) -> None:
+        recipient = random.choices(everyone, cum_weights=world.weights)[0]
+        day = FIRST + timedelta(days=random.randrange(DAYS))
+        line = {
+            "chip": CHIPS[recipient % 3], "quantity": "1", "destination": world.homes[recipient],
+            "recipient": f"recipient-{recipient}", "authorization": f"L-{recipient}",
+        }  # fmt: skip
+        head = {"movement": "grant", "exporter": f"exporter-{recipient % EXPORTERS}", "effective_on": day.isoformat()}
+        request = Request("movement", f"back-{next(numbers)}", {**head, "lines": [line]})
+        writer.post([request], actor="operator", at=now())
+
+    with psycopg.connect(dsn) as one, psycopg.connect(dsn) as other:
+        writers = Writer(one), Writer(other)
+        for writer in writers:
+            grant(writer)  # the first one learns the facts
+        rows = [
+            _asked("posting, by one writer", BACK_DATED, lambda: grant(writers[0])),
+            _asked("posting, by two writers in turn", BACK_DATED, lambda: grant(writers[next(numbers) % 2])),
+        ]
+    print("\npostings dated back by up to 700 days, one commit each")
+    table(("", "posted", "p50 ms", "p99 ms"), rows)
 
 
 def _fill(plain: psycopg.Connection[tuple[int, ...]], writer: Writer, world: World, entries: int) -> None:

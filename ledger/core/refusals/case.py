@@ -22,6 +22,7 @@ OPERATOR = "operator"
 PRECEDENCE = (
     "malformed",
     "forbidden",
+    "needs_second_person",
     "key_reused",
     "unknown_party",
     "unknown_chip",
@@ -37,7 +38,9 @@ PRECEDENCE = (
     "cap_exceeded",
 )
 NOT_RECORDED = frozenset({"malformed", "key_reused"})
-LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {"undetermined"}
+LEAVES_KEY_OPEN = frozenset(code for code in PRECEDENCE if code.startswith("unknown_")) | {
+    "needs_second_person", "undetermined",
+}  # fmt: skip
 ALWAYS_REFUSES = frozenset({"forbidden"}) | (LEAVES_KEY_OPEN - {"undetermined"})  # observations too
 
 

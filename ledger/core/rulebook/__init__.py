@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from ledger.core.rulebook.book import Parameter, Rulebook
 from ledger.core.rulebook.caps import Amendment, Bound, Cap, Counts, Limit, Share, Unit, Window, dimensions_of
+from ledger.core.rulebook.duties import Dates, Due, Duty, Each, Every, First, OneShipment, Reaches
 from ledger.core.rulebook.lists import ALWAYS, Member, NamedList, Span
 from ledger.core.rulebook.rules import All, Answer, Any, Condition, Control, Reading, RequiredParty, Rule, Test
 
 __all__ = [
-    "ALWAYS", "All", "Amendment", "Answer", "Any", "Bound", "Cap", "Condition", "Control", "Counts", "Limit", "Member",
-    "NamedList", "Parameter", "Reading", "RequiredParty", "Rule", "Rulebook", "Share", "Span", "Test", "Unit", "Window",
-    "dimensions_of",
+    "ALWAYS", "All", "Amendment", "Answer", "Any", "Bound", "Cap", "Condition", "Control", "Counts", "Dates", "Due",
+    "Duty", "Each", "Every", "First", "Limit", "Member", "NamedList", "OneShipment", "Parameter", "Reaches", "Reading",
+    "RequiredParty", "Rule", "Rulebook", "Share", "Span", "Test", "Unit", "Window", "dimensions_of",
 ]  # fmt: skip

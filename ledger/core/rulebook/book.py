@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from ledger.core.rulebook.caps import Cap
+from ledger.core.rulebook.duties import Duty
 from ledger.core.rulebook.lists import NamedList
 from ledger.core.rulebook.rules import Control, Reading, Rule
 
@@ -53,7 +54,7 @@ class Rulebook:
     controls: Mapping[str, Control]
     rules: tuple[Rule, ...]
     caps: tuple[Cap, ...]
-    duties: tuple[Mapping[str, object], ...] = ()
+    duties: tuple[Duty, ...] = ()
     amendments: tuple[Mapping[str, object], ...] = ()
     territories: Mapping[str, NamedList] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)

@@ -120,7 +120,7 @@ def amendments(before: Rulebook, after: Rulebook) -> Iterator[str]:
 
 def duties(before: Rulebook, after: Rulebook) -> Iterator[str]:
     """Say who owes what, by when."""
-    was, now = ({str(each["name"]): each for each in book.duties} for book in (before, after))
+    was, now = ({each.name: each.written for each in book.duties} for book in (before, after))
     for name, new in now.items():
         if name not in was:
             who, do, when = (in_words(new[key]) for key in ("who", "do", "when"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ledger import rulebooks
 from ledger.backtest import Backtest, Subject, UnderBook
 from ledger.core.compute import grouped
 from ledger.core.knowledge import Adoption
-from ledger.core.rulebook import Cap, Rulebook
+from ledger.core.rulebook import Cap, Duty, Rulebook
 from ledger.reports import View
 from ledger.rulebooks.comparing import compare
 from ledger.web.asking import Asked
@@ -225,6 +225,8 @@ def _duties(book: Rulebook) -> Text:
     return Text("Duties: numbers that oblige and never refuse", items=tuple(map(_duty, book.duties)))
 
 
-def _duty(duty: Mapping[str, object]) -> str:
-    told: Iterable[str] = (f"{name}: {duty[name]}" for name in ("who", "do", "due", "law") if name in duty)
-    return f"{duty.get('name', '')}: " + "; ".join(told)
+def _duty(duty: Duty) -> str:
+    told: Iterable[str] = (
+        f"{name}: {duty.written[name]}" for name in ("who", "do", "due", "law") if name in duty.written
+    )
+    return f"{duty.name}: " + "; ".join(told)

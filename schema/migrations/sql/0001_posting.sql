@@ -39,6 +39,9 @@ BEGIN
         INSERT INTO reconciliation
             SELECT * FROM jsonb_populate_recordset(NULL::reconciliation, batch->'reconciliation');
     END IF;
+    IF batch ? 'proposal' THEN
+        INSERT INTO proposal SELECT * FROM jsonb_populate_recordset(NULL::proposal, batch->'proposal');
+    END IF;
     IF batch ? 'entry' THEN
         INSERT INTO lot SELECT * FROM jsonb_populate_recordset(NULL::lot, batch->'lot');
         INSERT INTO entry SELECT * FROM jsonb_populate_recordset(NULL::entry, batch->'entry');

@@ -161,6 +161,13 @@ CREATE TABLE reconciliation (
     body bytea NOT NULL
 );
 
+CREATE TABLE proposal (
+    seq bigint PRIMARY KEY,
+    state text NOT NULL CONSTRAINT proposal_state_check CHECK (state IN ('open', 'approved', 'declined')),
+    decided_by bigint,
+    CONSTRAINT proposal_decided_check CHECK ((state = 'open') = (decided_by IS NULL))
+);
+
 -- Working tables: no answer about chips reads them.
 
 CREATE TABLE job_run (
