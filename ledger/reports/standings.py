@@ -58,37 +58,35 @@ class CapStanding:
         }  # fmt: skip
 
 
-def standings(view: View, *, limited: bool = False) -> list[CapStanding]:
+def standings(view: View, *, limited: bool = False, caps: Sequence[str] = ()) -> list[CapStanding]:
     """Return every counter of the book in force on the view's day that is in its window, by cap and subject.
 
-    limited: leave out those that are only watched, which nothing can exceed; there may be one for each party.
+    limited: leave out those that are only watched, of which there may be one for each party. caps: only of these.
     """
     adoption = view.adoption
     if adoption is None:
         return []
-    amounts = _limited_on(view, adoption) if limited and view.is_kept else amounts_on(view, adoption)
+    wanted = [
+        cap.name for cap in adoption.book.caps
+        if not (limited and cap.limit.unlimited) and (not caps or cap.name in caps)
+    ]  # fmt: skip
+    amounts = amounts_on(view, adoption, wanted if limited or caps else None)
+    shares = {cap.name: cap.limit.share for cap in adoption.book.caps}
+    bases = {share.of for key in amounts if (share := shares[key.cap])} - set(wanted)
+    if bases:
+        amounts |= amounts_on(view, adoption, list(bases))
     found = of_amounts(amounts, adoption, view.position.knowledge, view.on)
-    watched = {cap.name for cap in adoption.book.caps if cap.limit.unlimited} if limited else set()
-    return [each for each in found if each.cap not in watched]
+    return [each for each in found if each.cap in wanted]
 
 
-def _limited_on(view: View, adoption: Adoption) -> dict[Key, Amount]:
-    """Return the counters of the caps that have a limit, and all others too where one is limited by a share of them."""
-    caps = {cap.name: cap for cap in adoption.book.caps if not cap.limit.unlimited}
-    amounts = amounts_on(view, adoption, list(caps))
-    if any(caps[key.cap].limit.share for key in amounts):
-        return amounts_on(view, adoption)
-    return amounts
-
-
-def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] = ()) -> dict[Key, Amount]:
+def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] | None = None) -> dict[Key, Amount]:
     """Return what is used of each counter of a book at the end of the view's day.
 
-    caps: only of these, where counters are kept; all where none is named.
+    caps: only of these; None is all.
     """
     if view.is_kept:
-        query = SQL["counters_of_caps" if caps else "counters_of_book"]
-        rows = view.conn.execute(query, {"book": adoption.seq, "day": view.on, "caps": list(caps)})
+        query = SQL["counters_of_book" if caps is None else "counters_of_caps"]
+        rows = view.conn.execute(query, {"book": adoption.seq, "day": view.on, "caps": list(caps or ())})
         return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
     lens = view.position.lenses[adoption.seq]
     found = counters_of(view.conn, [lens], view.profiles, view.known)

@@ -70,13 +70,16 @@ def one_cap(view: View, asked: Asked, name: str, subject: str, window: str, befo
         raise NotFound(f'The rulebook asked has no cap "{name[:60]}" on {view.on}.', "Choose one of the list of caps.")
     crumbs = (Cell("Caps", asked.path("caps")), Cell(name))
     if not subject:
-        found = [each for each in sorted(standings(view), key=severity) if each.cap == name]
+        found = sorted(standings(view, caps=[name]), key=severity)
         table = caps_table("Its subjects", found[:MOST_ROWS], asked, "Nothing counts against it yet.",
                            Cell("All of them", asked.path("caps", named=name)))  # fmt: skip
         return Page(f"Cap {name}", written.note, (_law(written, adoption), table), crumbs)
     cap = written.of_subject(subject)
     key, span = _key(cap, adoption, subject, window, view.on)
-    now = next((s for s in standings(view) if (s.cap, s.subject, s.window) == (name, subject, window_text(span))), None)
+    now = next(
+        (s for s in standings(view, caps=[name]) if (s.cap, s.subject, s.window) == (name, subject, window_text(span))),
+        None,
+    )
     bound = _bound(view, name, subject)
     disputed = [each for each in discrepancies(view, resolved=True) if (each.cap, each.subject) == (name, subject)]
     parts: list[Part] = [_figures(cap, span, now, view, asked)]

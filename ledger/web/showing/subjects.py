@@ -26,7 +26,7 @@ AUTHORIZATION_COLUMNS = (
 
 def countries(view: View, totals: Totals, asked: Asked, *, named: str, tier: str) -> Page:
     """Return the page of all listed countries that match, those with chips first."""
-    stages, caps = totals.of(view), _own_caps(standings(view))
+    stages, caps = totals.of(view), _own_caps(standings(view, limited=True))
     none = dict.fromkeys(STAGES, Decimal(0))
     adoption = view.adoption
     found = []
