@@ -103,7 +103,8 @@ async def history(request: Request) -> Response:
     """Show the exporter's own records."""
     visit = await Visit.of(request, *EXPORTERS)
     asked, before = _own(visit.asked()), record_of(request.query_params.get("before", ""), NEWEST)
-    return await visit.page(lambda view: showing.history(view, visit.site.door, visit.principal, before), asked)
+    stamp, page = await visit.read(lambda view: showing.history(view, visit.site.door, visit.principal, before), asked)
+    return visit.answer(replace(page, stamp=stamp))  # all of it, whatever day it was dated
 
 
 def _own(asked: Asked) -> Asked:
