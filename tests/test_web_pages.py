@@ -13,18 +13,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from ledger.access import sessions
 from ledger.reports import Reader, standings, usage
 from ledger.web import statements
-from ledger.web.app import PAGES
+from ledger.web.app import PAGES, router_of
 from ledger.web.rendering import POLICY, style_name
 from ledger.web.showing.authorizations import check_code
 from ledger.web.showing.totals import STAGES, Totals
 from ledger.web.showing.worldmap import HEIGHT, WIDTH, outlines
 from tests.conftest import in_database
-from tests.webworld import NOW, World, app_of, fill
+from tests.webworld import NOW, Desk, World, app_of, fill
 from tests.world import DIFFUSION, H100, LICENSING, Ledger, move
 
 ON = NOW.date()
@@ -168,6 +169,19 @@ def test_every_answer_forbids_what_a_page_here_never_needs(world, path):
 def test_what_cannot_be_shown_is_said_with_a_way_out(world, path, status, words):
     answer = as_(world, "rita").get(path)
     assert (answer.status_code, words in answer.text) == (status, True), said(answer.text)
+
+
+def test_a_question_that_takes_the_database_too_long_is_given_up_with_a_page(world):
+    class Slow(Desk):
+        def _on(self, ask: Any) -> Any:
+            with psycopg.connect(self.dsn, options="-c statement_timeout=1") as conn:
+                conn.execute("SELECT pg_sleep(5)")
+
+    app = FastAPI()
+    app.include_router(router_of(Slow(world.dsn), is_public=True, now=lambda: NOW))
+    answer = TestClient(app).get("/public")
+    assert (answer.status_code, "too long" in answer.text) == (503, True)
+    assert "retry-after" in answer.headers
 
 
 def test_what_people_wrote_is_text_and_never_markup(own_world):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -20,6 +21,9 @@ from ledger.web.rendering import go, problem_page
 from ledger.web.showing.totals import Totals
 from ledger.web.visits import SignInFirst, Site, visitor
 
+_TOO_SLOW = Problem(
+    "unavailable", "This took the database too long, and was given up.", "Ask for less, or again when it is less busy."
+)
 PAGES = (
     *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *exporter.PAGES,
     *statements.PAGES, *public.PAGES,
@@ -65,6 +69,8 @@ def _route_class(site: Site) -> type[APIRoute]:
                     return go(path("sign-in", to=asked if request.method == "GET" and asked != "/" else ""))
                 except Problem as problem:
                     return problem_page(request, problem, visitor(site, request.state.session))
+                except psycopg.errors.QueryCanceled:
+                    return problem_page(request, _TOO_SLOW, visitor(site, request.state.session))
 
             return handle
 

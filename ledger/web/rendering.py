@@ -46,7 +46,7 @@ MENUS = {
     "public": (("Figures", "/public"), ("Check a license", "/public/license"), ("Open data", "/public/data")),
 }  # fmt: skip
 STATUSES = {
-    "not_found": 404, "forbidden": 403, "malformed": 400, "bad_rulebook": 400, "busy": 503, "down": 503,
+    "not_found": 404, "forbidden": 403, "malformed": 400, "bad_rulebook": 400, "busy": 503, "unavailable": 503,
     "unknown_party": 404, "unknown_chip": 404, "unknown_authorization": 404, "too_large": 413, "too_many": 429,
 }  # fmt: skip
 
