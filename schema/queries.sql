@@ -350,13 +350,12 @@ SELECT DISTINCT profile FROM entry WHERE seq <= %(known)s;
 
 -- name: stage_totals_since
 -- What the entries after one record and up to another add to each destination's stages on a day, without what lapsed.
-SELECT body->>'destination', stage, sum(tpp)
-FROM (
-    SELECT profile, stage, sum(tpp) AS tpp FROM entry
-    WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
-        AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
-    GROUP BY profile, stage
-) AS of_profile JOIN profile ON profile.id = of_profile.profile
+-- OFFSET 0 has each profile's destination read once, and not once for each of its entries.
+SELECT destination, stage, sum(tpp)
+FROM entry JOIN (SELECT id, body->>'destination' AS destination FROM profile OFFSET 0) AS place
+    ON place.id = entry.profile
+WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
+    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
 GROUP BY 1, 2;
 
 -- name: stage_totals_of

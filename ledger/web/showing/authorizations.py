@@ -23,7 +23,7 @@ def authorization(view: View, asked: Asked, name: str) -> Page:
     terms = knowledge.authorization(name, view.on) or knowledge.authorization(name)
     if terms is None:
         raise NotFound(f'No authorization "{name[:60]}" is known at record {view.known:,}.', "Search its records.")
-    lived = history(view, name)
+    lived = history(view, name, moved=False)
     rows = {
         "Kind": Cell(terms.kind),
         "Recipient": Cell(terms.recipient, asked.path("recipients", terms.recipient)),
@@ -44,7 +44,7 @@ def authorization(view: View, asked: Asked, name: str) -> Page:
         _figures(view, name, state(terms.state if is_active(terms, view.on) or terms.state != "active"
                                    else "not in its days")),
         _life(lived, asked),
-        _entries(lived, asked),
+        _entries(view, name, asked),
         Facts("Terms", tuple((term, cell) for term, cell in rows.items() if cell.text)),
     ]  # fmt: skip
     return Page(f"Authorization {name}", "", tuple(parts), (Cell("Recipients", asked.path("recipients")),
@@ -82,21 +82,26 @@ def _life(lived: list[Happening], asked: Asked) -> Steps:
     rows = [
         (Cell(each.kind.replace(".", " ").replace("_", " "), asked.path("records", each.seq)),
          f"{each.day or when(each.recorded_at)}, record {each.seq:,}, by {each.actor}", each.what)
-        for each in lived if each.kind != "movement.posted"
+        for each in lived
     ]  # fmt: skip
     return Steps("Its life", tuple(rows[-MOST_RECORDS:]))
 
 
-def _entries(lived: list[Happening], asked: Asked) -> Table:
-    moved = [each for each in lived if each.kind == "movement.posted" and each.stage]
-    columns = (Column("Record", right=True), Column("Day"), Column("Stage"), Column("What"),
+def _entries(view: View, name: str, asked: Asked) -> Table:
+    profiles = view.profiles.all()
+    wanted = {
+        "profiles": [n for n, profile in profiles.items() if profile.authorization == name], "known": view.known,
+        "before": view.known + 1, "most": MOST_RECORDS,
+    }  # fmt: skip
+    found = view.conn.execute(SQL["entries_of_profiles"], wanted)
+    columns = (Column("Record", right=True), Column("Day"), Column("Stage"), Column("Why"), Column("Chip"),
                Column("Chips", right=True), Column("TPP", right=True))  # fmt: skip
     rows = tuple(
         (
-            number(each.seq, href=asked.path("records", each.seq)), Cell(str(each.day)), Cell(each.stage),
-            Cell(each.what), number(each.chips, "equivalents"), number(each.tpp),
+            number(seq, href=asked.path("records", seq)), Cell(str(day)), Cell(stage), Cell(cause or "as asked"),
+            Cell(profiles[profile].chip), number(chips, "equivalents"), number(tpp),
         )
-        for each in reversed(moved[-MOST_RECORDS:])
+        for seq, _, stage, cause, profile, _, day, _, chips, tpp in found
     )  # fmt: skip
-    note = f"The last {MOST_RECORDS} of {len(moved):,} entries." if len(moved) > MOST_RECORDS else ""
+    note = f"The newest {MOST_RECORDS} entries." if len(rows) == MOST_RECORDS else ""
     return Table("Entries, newest first", columns, rows, "Nothing was granted or shipped under it.", note)
