@@ -26,7 +26,7 @@ from ledger.web.showing.totals import STAGES, Totals
 from ledger.web.showing.worldmap import HEIGHT, WIDTH, outlines
 from tests.conftest import in_database
 from tests.webworld import NOW, Desk, World, app_of, fill
-from tests.world import DIFFUSION, H100, LICENSING, Ledger, move
+from tests.world import DIFFUSION, H100, LICENSING, Ledger, adopt, book, move
 
 ON = NOW.date()
 CAP = "/caps/country-allocation?subject=destination%3DMY"
@@ -346,6 +346,17 @@ def test_limited_standings_are_all_but_the_watched_ones(world):
         assert len(every) > len(standings(view, limited=True)) > 0
 
 
+def test_standings_of_some_caps_know_what_those_are_a_share_of(own_world):
+    total = "name: total, counts: shipped, by: [destination], where: {}, limit: none"
+    tenth = "name: tenth, counts: shipped, by: [destination], where: {}, limit: {share: 10%, of: total}"
+    with psycopg.connect(own_world.dsn) as conn:
+        Ledger(conn).must(adopt(book(total, tenth), "2025-01-01"))
+        with Reader(conn).view(on=ON) as view:
+            every = {each.cap: each for each in standings(view)}
+            assert standings(view, limited=True) == standings(view, caps=["tenth"]) == [every["tenth"]]
+            assert every["tenth"].limit == every["total"].used / 10 > 0
+
+
 def test_the_map_has_every_outline_within_its_frame_and_each_country_once():
     codes = [each.code for each in outlines() if each.code]
     assert len(codes) == len(set(codes)) > 220
@@ -457,6 +468,16 @@ def test_a_file_that_cannot_be_used_is_said_at_the_field(world, text, words):
     assert '<a href="#file">' in answer.text
     if words != "cannot be":
         assert words in said(answer.text)
+
+
+def test_a_tried_out_row_over_a_shared_cap_is_told_without_what_others_used(own_world):
+    shared = "name: shared, counts: shipped, by: [destination], where: {}, limit: 8_040 chips, when_exceeded: refuse"
+    with psycopg.connect(own_world.dsn) as conn:
+        Ledger(conn).must(adopt(book(shared), "2025-01-01"))
+    page = said(upload(as_(own_world, "ned"), HEADER + LINE.format(key="over", quantity=50)).text)
+    assert "cap exceeded: test-book: shared of destination=MY has no room for it on 2026-06-01" in page
+    assert "8,000" not in page
+    assert "8,040" not in page
 
 
 def test_an_exporter_posts_for_nobody_else(own_world):
