@@ -348,83 +348,156 @@ GROUP BY 1, 2;
 -- The profiles of all entries up to a record.
 SELECT DISTINCT profile FROM entry WHERE seq <= %(known)s;
 
--- name: stage_totals_since
--- What the entries after one record and up to another add to each destination's stages on a day, without what lapsed.
--- OFFSET 0 has each profile's destination read once, and not once for each of its entries.
-SELECT destination, stage, sum(tpp)
-FROM entry JOIN (SELECT id, body->>'destination' AS destination FROM profile OFFSET 0) AS place
-    ON place.id = entry.profile
-WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
+-- name: notices
+-- What was filed because some duties ask for it, up to a record.
+SELECT seq, body FROM fact WHERE kind = 'notice' AND seq <= %(known)s AND body->>'duty' = ANY(%(duties)s) ORDER BY seq;
+
+-- name: acts
+-- Lines of movements at lots of some profiles, told apart by the entries they make, that no later record reversed. In
+-- `least_tpp` and `least_chips`, a movement of which they add up to less is left out; equivalents have no chips.
+SELECT seq, line, profile, lot_seq, lot_line, cause, effective_on, chips, tpp
+FROM (
+    SELECT seq, line, profile, min(lot_seq) AS lot_seq, min(lot_line) AS lot_line, coalesce(min(cause), '') AS cause,
+        min(effective_on) AS effective_on, CASE WHEN count(chips) = count(*) THEN abs(sum(chips)::bigint) END AS chips,
+        abs(sum(tpp)) AS tpp, sum(abs(sum(tpp))) OVER of_record AS whole_tpp,
+        sum(abs(sum(chips))) OVER of_record AS whole_chips, bool_or(count(chips) < count(*)) OVER of_record AS unstated
+    FROM entry
+    WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage = ANY(%(stages)s) AND sign(tpp) = %(sign)s
+        AND (NOT %(opens)s OR lot_seq = seq)
+        AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))
+        AND (%(leaves)s::boolean IS NULL OR %(leaves)s = EXISTS (
+            SELECT FROM entry AS left_behind WHERE left_behind.seq = entry.seq AND left_behind.line = entry.line
+                AND left_behind.stage = 'installed' AND left_behind.tpp < 0))
+        AND (%(until)s::date IS NULL OR effective_on <= %(until)s)
+        AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
+    GROUP BY seq, line, profile
+    WINDOW of_record AS (PARTITION BY seq)
+) AS act
+WHERE (%(least_tpp)s::numeric IS NULL OR whole_tpp >= %(least_tpp)s)
+    AND (%(least_chips)s::numeric IS NULL OR unstated OR whole_chips >= %(least_chips)s)
+ORDER BY seq, line, profile;
+
+-- name: first_acts
+-- The earliest of such lines of each profile between two of some days on which something changes.
+SELECT DISTINCT ON (profile, width_bucket(effective_on, %(edges)s::date[]))
+    seq, line, profile, lot_seq, lot_line, coalesce(cause, ''), effective_on, abs(chips), abs(tpp)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage = ANY(%(stages)s) AND sign(tpp) = %(sign)s
+    AND (NOT %(opens)s OR lot_seq = seq)
+    AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))
+    AND (%(leaves)s::boolean IS NULL OR %(leaves)s = EXISTS (
+        SELECT FROM entry AS left_behind WHERE left_behind.seq = entry.seq AND left_behind.line = entry.line
+            AND left_behind.stage = 'installed' AND left_behind.tpp < 0))
+    AND (%(until)s::date IS NULL OR effective_on <= %(until)s)
+    AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
+ORDER BY profile, width_bucket(effective_on, %(edges)s::date[]), effective_on, seq, line;
+
+-- name: arrivals
+-- The first day on which chips of some shipment lots arrived, up to a record.
+SELECT lot_seq, lot_line, min(effective_on)
+FROM entry JOIN unnest(%(seqs)s::bigint[], %(lines)s::smallint[]) AS wanted (lot_seq, lot_line)
+    USING (lot_seq, lot_line)
+WHERE stage = 'received' AND tpp > 0 AND seq <= %(known)s
+    AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
+GROUP BY lot_seq, lot_line;
+
+-- name: held_by_profile
+-- By how much what is in transit or installed of some profiles changed, by day, up to a record and a day.
+SELECT profile, effective_on, sum(CASE stage WHEN 'received' THEN -tpp ELSE tpp END)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on <= %(until)s
+    AND stage IN ('shipped', 'received', 'installed')
+GROUP BY profile, effective_on HAVING sum(CASE stage WHEN 'received' THEN -tpp ELSE tpp END) <> 0;
+
+-- name: counter_days_reaching
+-- Daily changes of one cap's counters of one adoption, of those that may ever have reached an amount.
+SELECT subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp
+FROM counter_day JOIN (
+    SELECT subject, window_from FROM counter_day WHERE book = %(book)s AND cap = %(cap)s
+    GROUP BY subject, window_from
+    HAVING sum(greatest(tpp, 0) + greatest(doubt_tpp, 0)) >= coalesce(%(least_tpp)s::numeric, 0)
+        AND (sum(unstated_tpp) > 0
+            OR sum(greatest(chips, 0) + greatest(doubt_chips, 0)) >= coalesce(%(least_chips)s::numeric, 0))
+) AS reaching USING (subject, window_from)
+WHERE book = %(book)s AND cap = %(cap)s;
+
+-- name: entries_on
+-- Entries of some profiles on a day, up to a record, in the order in which they were recorded; what was reversed, and
+-- what reversed it, left out.
+SELECT seq, line, stage, coalesce(cause, ''), lot_seq, lot_line, profile, lot_day, last_day, chips, tpp
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND effective_on = %(day)s AND seq <= %(known)s
+    AND NOT EXISTS (SELECT FROM reversal
+        WHERE (record = entry.seq AND reversed_by <= %(known)s) OR reversed_by = entry.seq)
+ORDER BY seq, n;
+
+-- name: profiles_naming
+-- The profiles of an exporter, a recipient and some destinations, where each is asked for.
+SELECT id FROM profile
+WHERE (%(exporter)s::text = '' OR body->>'exporter' = %(exporter)s::text)
+    AND (%(recipient)s::text = '' OR body->>'recipient' = %(recipient)s::text)
+    AND (cardinality(%(countries)s::text[]) = 0 OR body->>'destination' = ANY(%(countries)s::text[]))
+ORDER BY id;
+
+-- name: destination
+-- Whether anything ever went to a destination.
+SELECT 1 FROM profile WHERE body->>'destination' = %(code)s LIMIT 1;
+
+-- name: balances_of
+-- What some profiles have in each stage on a day, as known at a record, without what has lapsed.
+SELECT stage, sum(chips)::bigint, sum(tpp), coalesce(sum(tpp) FILTER (WHERE chips IS NULL), 0)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on <= %(day)s
     AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
-GROUP BY 1, 2;
+GROUP BY stage;
 
--- name: stage_totals_of
--- What each recipient has in each stage on a day under profiles that name a country, a party or an authorization.
-SELECT profile.body->>'recipient', profile.body->>'destination', stage, sum(entry.chips)::bigint, sum(entry.tpp)
-FROM entry JOIN profile ON profile.id = entry.profile
-WHERE profile.body->>%(name)s = %(value)s AND entry.seq <= %(known)s AND effective_on <= %(day)s
-    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
-GROUP BY 1, 2, 3;
+-- name: entries_between
+-- The entries of some profiles on some days, as known at a record, in the order of days and records.
+SELECT seq, line, stage, coalesce(cause, ''), profile, effective_on, last_day, chips, tpp
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on BETWEEN %(first)s AND %(last)s
+ORDER BY effective_on, seq, n LIMIT %(most)s;
 
--- name: entries_of_profiles
--- The newest entries before a record at lots of some profiles, up to a record.
-SELECT seq, line, stage, coalesce(cause, ''), profile, lot_day, effective_on, last_day, chips, tpp
-FROM entry WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND seq < %(before)s
-ORDER BY seq DESC, n DESC LIMIT %(most)s;
+-- name: lapsing_between
+-- What some profiles had reserved or open at the end of its last day, lot by lot, where that day is one of some days.
+SELECT lot_seq, lot_line, stage, profile, last_day, sum(chips)::bigint, sum(tpp),
+    coalesce(sum(tpp) FILTER (WHERE chips IS NULL), 0)
+FROM entry
+WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage IN ('reserved', 'open')
+    AND last_day BETWEEN %(first)s AND %(last)s AND effective_on <= last_day
+GROUP BY 1, 2, 3, 4, 5 HAVING sum(tpp) <> 0 ORDER BY 1, 2, 3;
 
--- name: refusals_bound_by
--- The newest refused requests whose judgment names a cap and a subject, up to a record.
-SELECT seq, actor, recorded_at, payload, judgment FROM journal
-WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(cap)s::bytea IN judgment) > 0
-    AND position(%(subject)s::bytea IN judgment) > 0
-ORDER BY seq DESC LIMIT %(most)s;
+-- name: recorded
+-- What some records are, who asked for them and when, and what was asked.
+SELECT seq, kind, actor, recorded_at, payload FROM journal WHERE seq = ANY(%(seqs)s);
 
--- name: runs
--- The newest reconciliations up to a record, without their reports.
-SELECT reconciliation.seq, number, effective_on, rulebook, digest, recorded_at, actor
-FROM reconciliation JOIN journal USING (seq) WHERE reconciliation.seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+-- name: records_touching
+-- Which of some records have entries of some profiles.
+SELECT DISTINCT seq FROM entry WHERE seq = ANY(%(seqs)s) AND seq <= %(known)s AND profile = ANY(%(profiles)s);
 
--- name: last_run_of
--- The reconciliation of a rulebook recorded last, up to a record.
-SELECT seq, number, effective_on, rulebook, digest, body FROM reconciliation
-WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
+-- name: discrepancies_opened
+-- Discrepancies opened up to a record and dated up to a day, as they are now, with the payload that opened them.
+SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, opened_at, owner, state, note, payload
+FROM discrepancy JOIN journal ON seq = id
+WHERE id <= %(known)s AND effective_on <= %(day)s ORDER BY id;
 
--- name: jobs_done
--- The end of each job's latest period that was done.
-SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run WHERE finished_at IS NOT NULL
-ORDER BY job, period_start DESC;
+-- name: discrepancy_changes
+-- What was said of discrepancies after they were opened, up to a record, in order.
+SELECT payload FROM journal
+WHERE kind IN ('discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened') AND seq <= %(known)s
+ORDER BY seq;
 
--- name: record
--- One record, with what people may see of it: its salts stay where they are.
-SELECT seq, kind, actor, key, scope, scope_seq, recorded_at, payload, judgment, envelope, leaf_hash FROM journal
-WHERE seq = %(seq)s AND seq <= %(known)s;
+-- name: leaf_hashes
+-- The leaf hashes of the records up to one, in order.
+SELECT leaf_hash FROM journal WHERE seq <= %(known)s ORDER BY seq;
 
--- name: records_of_kind
--- The newest records before one, of a kind, or of all kinds where none is named.
-SELECT seq, kind, actor, key, recorded_at FROM journal
-WHERE seq <= %(known)s AND seq < %(before)s AND (%(kind)s::text = '' OR kind = %(kind)s)
-ORDER BY seq DESC LIMIT %(most)s;
+-- name: recorded_at
+-- When a record was written.
+SELECT recorded_at FROM journal WHERE seq = %(seq)s;
 
--- name: records_with_key
--- The records that settled a key, of every organization.
-SELECT journal.seq, kind, actor, journal.key, recorded_at FROM request_key JOIN journal ON journal.seq = request_key.seq
-WHERE request_key.key = %(key)s AND journal.seq <= %(known)s ORDER BY journal.seq;
-
--- name: records_of_party
--- The newest records of an exporter's own scope before one, up to a record.
-SELECT seq, kind, actor, key, scope_seq, recorded_at, payload, judgment
-FROM journal JOIN scope USING (scope)
-WHERE party = %(party)s AND seq <= %(known)s AND scope_seq < %(before)s ORDER BY scope_seq DESC LIMIT %(most)s;
-
--- name: issued
--- The record that issued an authorization, with the salt that only its holder and the regulator can know.
-SELECT journal.seq, payload_salt FROM fact JOIN journal USING (seq)
-WHERE fact.kind = 'authorization' AND subject = %(authorization)s AND journal.kind = 'authorization.issued'
-ORDER BY seq LIMIT 1;
-
--- name: settled
--- Which of an organization's keys are settled, by which record, as what.
-SELECT key, seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = ANY(%(keys)s::text[]);
+-- name: sealed
+-- One record's envelope and leaf hash.
+SELECT envelope, leaf_hash FROM journal WHERE seq = %(seq)s;
 
 -- name: may_copy
 -- Whether this login may copy into the ledger's tables: not where a policy of row-level security applies to it.
@@ -525,85 +598,80 @@ WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(afte
         WHERE own.seq = %(after)s AND own.scope = (SELECT scope FROM scope WHERE party = %(party)s)), 0)
 ORDER BY scope_seq LIMIT %(limit)s;
 
--- name: notices
--- What was filed because some duties ask for it, up to a record.
-SELECT seq, body FROM fact WHERE kind = 'notice' AND seq <= %(known)s AND body->>'duty' = ANY(%(duties)s) ORDER BY seq;
+-- name: stage_totals_since
+-- What the entries after one record and up to another add to each destination's stages on a day, without what lapsed.
+-- OFFSET 0 has each profile's destination read once, and not once for each of its entries.
+SELECT destination, stage, sum(tpp)
+FROM entry JOIN (SELECT id, body->>'destination' AS destination FROM profile OFFSET 0) AS place
+    ON place.id = entry.profile
+WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
+    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+GROUP BY 1, 2;
 
--- name: acts
--- Lines of movements at lots of some profiles, told apart by the entries they make, that no later record reversed. In
--- `least_tpp` and `least_chips`, a movement of which they add up to less is left out; equivalents have no chips.
-SELECT seq, line, profile, lot_seq, lot_line, cause, effective_on, chips, tpp
-FROM (
-    SELECT seq, line, profile, min(lot_seq) AS lot_seq, min(lot_line) AS lot_line, coalesce(min(cause), '') AS cause,
-        min(effective_on) AS effective_on, CASE WHEN count(chips) = count(*) THEN abs(sum(chips)::bigint) END AS chips,
-        abs(sum(tpp)) AS tpp, sum(abs(sum(tpp))) OVER of_record AS whole_tpp,
-        sum(abs(sum(chips))) OVER of_record AS whole_chips, bool_or(count(chips) < count(*)) OVER of_record AS unstated
-    FROM entry
-    WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage = ANY(%(stages)s) AND sign(tpp) = %(sign)s
-        AND (NOT %(opens)s OR lot_seq = seq)
-        AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))
-        AND (%(leaves)s::boolean IS NULL OR %(leaves)s = EXISTS (
-            SELECT FROM entry AS left_behind WHERE left_behind.seq = entry.seq AND left_behind.line = entry.line
-                AND left_behind.stage = 'installed' AND left_behind.tpp < 0))
-        AND (%(until)s::date IS NULL OR effective_on <= %(until)s)
-        AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
-    GROUP BY seq, line, profile
-    WINDOW of_record AS (PARTITION BY seq)
-) AS act
-WHERE (%(least_tpp)s::numeric IS NULL OR whole_tpp >= %(least_tpp)s)
-    AND (%(least_chips)s::numeric IS NULL OR unstated OR whole_chips >= %(least_chips)s)
-ORDER BY seq, line, profile;
+-- name: stage_totals_of
+-- What each recipient has in each stage on a day under profiles that name a country, a party or an authorization.
+SELECT profile.body->>'recipient', profile.body->>'destination', stage, sum(entry.chips)::bigint, sum(entry.tpp)
+FROM entry JOIN profile ON profile.id = entry.profile
+WHERE profile.body->>%(name)s = %(value)s AND entry.seq <= %(known)s AND effective_on <= %(day)s
+    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+GROUP BY 1, 2, 3;
 
--- name: first_acts
--- The earliest of such lines of each profile between two of some days on which something changes.
-SELECT DISTINCT ON (profile, width_bucket(effective_on, %(edges)s::date[]))
-    seq, line, profile, lot_seq, lot_line, coalesce(cause, ''), effective_on, abs(chips), abs(tpp)
-FROM entry
-WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND stage = ANY(%(stages)s) AND sign(tpp) = %(sign)s
-    AND (NOT %(opens)s OR lot_seq = seq)
-    AND (%(causes)s::text[] IS NULL OR cause = ANY(%(causes)s))
-    AND (%(leaves)s::boolean IS NULL OR %(leaves)s = EXISTS (
-        SELECT FROM entry AS left_behind WHERE left_behind.seq = entry.seq AND left_behind.line = entry.line
-            AND left_behind.stage = 'installed' AND left_behind.tpp < 0))
-    AND (%(until)s::date IS NULL OR effective_on <= %(until)s)
-    AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
-ORDER BY profile, width_bucket(effective_on, %(edges)s::date[]), effective_on, seq, line;
+-- name: entries_of_profiles
+-- The newest entries before a record at lots of some profiles, up to a record.
+SELECT seq, line, stage, coalesce(cause, ''), profile, lot_day, effective_on, last_day, chips, tpp
+FROM entry WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND seq < %(before)s
+ORDER BY seq DESC, n DESC LIMIT %(most)s;
 
--- name: arrivals
--- The first day on which chips of some shipment lots arrived, up to a record.
-SELECT lot_seq, lot_line, min(effective_on)
-FROM entry JOIN unnest(%(seqs)s::bigint[], %(lines)s::smallint[]) AS wanted (lot_seq, lot_line)
-    USING (lot_seq, lot_line)
-WHERE stage = 'received' AND tpp > 0 AND seq <= %(known)s
-    AND NOT EXISTS (SELECT FROM reversal WHERE record = entry.seq AND reversed_by <= %(known)s)
-GROUP BY lot_seq, lot_line;
+-- name: refusals_bound_by
+-- The newest refused requests whose judgment names a cap and a subject, up to a record.
+SELECT seq, actor, recorded_at, payload, judgment FROM journal
+WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(cap)s::bytea IN judgment) > 0
+    AND position(%(subject)s::bytea IN judgment) > 0
+ORDER BY seq DESC LIMIT %(most)s;
 
--- name: held_by_profile
--- By how much what is in transit or installed of some profiles changed, by day, up to a record and a day.
-SELECT profile, effective_on, sum(CASE stage WHEN 'received' THEN -tpp ELSE tpp END)
-FROM entry
-WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND effective_on <= %(until)s
-    AND stage IN ('shipped', 'received', 'installed')
-GROUP BY profile, effective_on HAVING sum(CASE stage WHEN 'received' THEN -tpp ELSE tpp END) <> 0;
+-- name: runs
+-- The newest reconciliations up to a record, without their reports.
+SELECT reconciliation.seq, number, effective_on, rulebook, digest, recorded_at, actor
+FROM reconciliation JOIN journal USING (seq) WHERE reconciliation.seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
 
--- name: counter_days_reaching
--- Daily changes of one cap's counters of one adoption, of those that may ever have reached an amount.
-SELECT subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp
-FROM counter_day JOIN (
-    SELECT subject, window_from FROM counter_day WHERE book = %(book)s AND cap = %(cap)s
-    GROUP BY subject, window_from
-    HAVING sum(greatest(tpp, 0) + greatest(doubt_tpp, 0)) >= coalesce(%(least_tpp)s::numeric, 0)
-        AND (sum(unstated_tpp) > 0
-            OR sum(greatest(chips, 0) + greatest(doubt_chips, 0)) >= coalesce(%(least_chips)s::numeric, 0))
-) AS reaching USING (subject, window_from)
-WHERE book = %(book)s AND cap = %(cap)s;
+-- name: last_run_of
+-- The reconciliation of a rulebook recorded last, up to a record.
+SELECT seq, number, effective_on, rulebook, digest, body FROM reconciliation
+WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
 
--- name: entries_on
--- Entries of some profiles on a day, up to a record, in the order in which they were recorded; what was reversed, and
--- what reversed it, left out.
-SELECT seq, line, stage, coalesce(cause, ''), lot_seq, lot_line, profile, lot_day, last_day, chips, tpp
-FROM entry
-WHERE profile = ANY(%(profiles)s) AND effective_on = %(day)s AND seq <= %(known)s
-    AND NOT EXISTS (SELECT FROM reversal
-        WHERE (record = entry.seq AND reversed_by <= %(known)s) OR reversed_by = entry.seq)
-ORDER BY seq, n;
+-- name: jobs_done
+-- The end of each job's latest period that was done.
+SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run WHERE finished_at IS NOT NULL
+ORDER BY job, period_start DESC;
+
+-- name: record
+-- One record, with what people may see of it: its salts stay where they are.
+SELECT seq, kind, actor, key, scope, scope_seq, recorded_at, payload, judgment, envelope, leaf_hash FROM journal
+WHERE seq = %(seq)s AND seq <= %(known)s;
+
+-- name: records_of_kind
+-- The newest records before one, of a kind, or of all kinds where none is named.
+SELECT seq, kind, actor, key, recorded_at FROM journal
+WHERE seq <= %(known)s AND seq < %(before)s AND (%(kind)s::text = '' OR kind = %(kind)s)
+ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: records_with_key
+-- The records that settled a key, of every organization.
+SELECT journal.seq, kind, actor, journal.key, recorded_at FROM request_key JOIN journal ON journal.seq = request_key.seq
+WHERE request_key.key = %(key)s AND journal.seq <= %(known)s ORDER BY journal.seq;
+
+-- name: records_of_party
+-- The newest records of an exporter's own scope before one, up to a record.
+SELECT seq, kind, actor, key, scope_seq, recorded_at, payload, judgment
+FROM journal JOIN scope USING (scope)
+WHERE party = %(party)s AND seq <= %(known)s AND scope_seq < %(before)s ORDER BY scope_seq DESC LIMIT %(most)s;
+
+-- name: issued
+-- The record that issued an authorization, with the salt that only its holder and the regulator can know.
+SELECT journal.seq, payload_salt FROM fact JOIN journal USING (seq)
+WHERE fact.kind = 'authorization' AND subject = %(authorization)s AND journal.kind = 'authorization.issued'
+ORDER BY seq LIMIT 1;
+
+-- name: settled
+-- Which of an organization's keys are settled, by which record, as what.
+SELECT key, seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = ANY(%(keys)s::text[]);

@@ -144,7 +144,7 @@ class Lot(SQLModel, table=True):
     """
 
     __table_args__ = (
-        CheckConstraint("stage IN ('reserved', 'licensed', 'shipped')", name="lot_stage_check"),
+        CheckConstraint("stage IN ('reserved', 'licensed', 'shipped', 'authorized')", name="lot_stage_check"),
         CheckConstraint("unit IN ('chips', 'tpp')", name="lot_unit_check"),
         Index("lot_of_authorization", "authorization_id", postgresql_where=text("stage = 'licensed' AND NOT emptied")),
         Index(

@@ -251,6 +251,7 @@ class Oracle:
     def _over(self, before: list[list[Table]], made: list[Entry]) -> list[str]:
         """What the caps say if their counters become what they are with these entries, on every day they raise them."""
         after = self.tables(made)
+        dated = max((entry.day for entry in made), default=date.min)
         found: dict[object, str] = {}  # by counter: one that is over on any day is over
         for n, cap in enumerate(self.caps):
             if (cap["limit"] is None and not cap.get("share")) or cap["when_exceeded"] == "flag":
@@ -271,6 +272,7 @@ class Oracle:
                         found[counter] = "cap_exceeded"
                     elif raised and ((limit is None and is_first) or (in_chips and now[2])):
                         found.setdefault(counter, "undetermined")
+            found |= dict.fromkeys(self._paused(n, before, after, dated), "cap_exceeded")
         return list(found.values())
 
     def limit(self, n: int, key: tuple[tuple[str, ...], tuple[date, date]], i: int, before: list[list[Table]],
@@ -285,7 +287,23 @@ class Oracle:
                  for name in self.caps[base]["by"]]  # fmt: skip
         part = tuple(each for each in subject if each.partition("=")[0] in names), window
         was, now = before[base][i].get(part, NONE)[0], after[base][i].get(part, NONE)[0]
-        return Decimal(share["fraction"] * (now if share["enlarges"] else was + min(Decimal(0), now - was)))
+        used = now if share["enlarges"] else was + min(Decimal(0), now - was)
+        return Decimal(share["fraction"] * max(Decimal(0), used))
+
+    def _paused(self, n: int, before: list[list[Table]], after: list[list[Table]], dated: date) -> list[object]:
+        """The counters of a cap that admits nothing on the day that entries are dated, which they raise on that day."""
+        cap = self.caps[n]
+        if not cap.get("paused") or dated not in self.days():
+            return []
+        first, until, who = cap["paused"]
+        i, found = self.days().index(dated), list[object]()
+        for key in after[n][i]:
+            was, now = before[n][i].get(key, NONE), after[n][i][key]
+            named = not who or any(f"destination={each}" in key[0] for each in who)
+            raised = now[1] > was[1] or now[2] > was[2] if cap["unit"] == "chips" else now[0] > was[0]
+            if first <= dated < until and named and raised and key[1][0] <= dated < key[1][1]:
+                found.append((n, key[1] if cap.get("grouped") else key))
+        return found
 
 
 @dataclass
@@ -483,6 +501,11 @@ def limit_on(cap: dict[str, Any], day: date, subject: tuple[str, ...] = ()) -> D
     destination = next((part.partition("=")[2] for part in subject if part.startswith("destination=")), "")
     for each in cap.get("amended", ()):
         if each["limit"] is not None and _is_meant(each, destination, day):
-            return Decimal(each["limit"])
+            return _enforced(Decimal(each["limit"]), cap)
     steps = [amount for first, amount in cap["limit"] if first <= day]
-    return steps[-1] if steps else None
+    return _enforced(steps[-1], cap) if steps else None
+
+
+def _enforced(limit: Decimal, cap: dict[str, Any]) -> Decimal:
+    with_tolerance = limit * (100 + cap.get("tolerance", 0)) / 100
+    return with_tolerance if cap["unit"] == "TPP" else with_tolerance // 1

@@ -10,12 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from world import DIFFUSION, H100, H200, Ledger, adopt, book, license_, move, party
 
 from ledger.access import PUBLIC, Principal, keys, wall
 from ledger.core.errors import Unusable
 from ledger.reconcile import check, rebuild
+from ledger.reports import Reader
 from schema.migrate import ensure_current
 
 NOW = datetime(2026, 1, 6, 12, 0, tzinfo=UTC)
@@ -385,6 +386,17 @@ def as_login(dsn: str, name: str, grants: str) -> str:
             admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'known'")
         admin.execute(grants.format(name=name))
     return make_conninfo(dsn, user=name, password="known")
+
+
+def test_a_ledger_that_is_hidden_does_not_look_like_an_empty_one(conn, dsn, ledger):
+    mine = as_login(dsn, "heir", "GRANT USAGE, CREATE ON SCHEMA public TO {name}")
+    heir = conninfo_to_dict(mine)["user"]
+    for name in tables(conn, "r"):
+        conn.execute(f"ALTER TABLE {name} OWNER TO {heir}")  # and the policies still name the owner before
+    conn.commit()
+    refused = pytest.raises(Unusable, match="shows this login nothing")
+    with psycopg.connect(mine) as hidden, refused, Reader(hidden).view(on=NOW.date()):
+        pytest.fail("there is nothing to be seen")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 from world import DIFFUSION, GB300, H20, H100, H200, Ledger, adopt, book, license_, move, party
 
+from ledger import rulebooks
 from ledger.cli import COMMANDS, app
 from ledger.cli.tables import Column, bar, table
 
@@ -92,6 +93,7 @@ def test_what_is_left_is_told_exactly_with_every_cap_that_was_looked_at(ledger, 
         "remedy": "",
         "rules": ["license-other"],
         "review": "presumption of approval up to the country allocation, then policy of denial",
+        "readings": {"unshipped-when-license-ends": "returns"},
         "caps": [
             {
                 "cap": "country-allocation",
@@ -614,3 +616,38 @@ def test_control_characters_never_reach_the_terminal():
 )
 def test_a_bar_is_full_only_where_the_limit_is_reached(used, limit, shown):
     assert bar(Decimal(used), None if limit is None else Decimal(limit)) == shown
+
+
+# Readings, and caps that are suspended
+
+
+def test_a_verdict_says_which_readings_it_turns_on(ledger, ask, say):
+    assert ask(GRANT + " --quantity 1")["readings"] == {"unshipped-when-license-ends": "returns"}
+    law = "15 CFR 742.6(b)(10)(iii)(B)(1)"
+    words = f"It turns on the reading unshipped-when-license-ends ({law}): returns, not stays."
+    assert words in say(GRANT + " --quantity 1").stdout
+    otherwise = " --rulebook us-diffusion-2025?unshipped-when-license-ends=stays"
+    assert f"({law}): stays, not returns." in say(f"{GRANT} --quantity 1{otherwise}").stdout
+
+
+def test_what_cannot_be_chosen_of_a_book_is_one_line_with_the_options(ledger, say):
+    said = one_line(say(MALAYSIA + " --rulebook us-diffusion-2025?lpp-in-d1-d4=opened"))
+    assert "Known options: open, barred." in said
+
+
+def test_a_cap_that_is_suspended_leaves_nothing_and_every_command_says_until_when(ledger, ask, say, tmp_path):
+    text = rulebooks.shipped()[DIFFUSION].read_text().replace(f"rulebook: {DIFFUSION}", "rulebook: paused-2025")
+    period = "suspended: [{from: 2025-06-01, until: 2025-07-01, law: notice 7}]"
+    path = tmp_path / "paused.yaml"
+    path.write_text(text.replace("    limit: 790_000_000 TPP\n", f"    limit: 790_000_000 TPP\n    {period}\n"))
+    words, book = "suspended from 2025-06-01 through 2025-06-30 (notice 7)", f" --rulebook {path}"
+    left = say(MALAYSIA + book).stdout.splitlines()
+    assert left[0].startswith("0 chips fit, country-allocation: paused-2025: country-allocation of destination=MY")
+    assert (words in left[0], left[1]) == (True, "Date it 2025-07-01 or later, under a new key.")
+    assert [each["state"] for each in ask(MALAYSIA + book)["caps"]] == ["suspended"]
+    told = ask(GRANT + " --quantity 1" + book, status=1)
+    assert (told["code"], told["caps"][0]["finding"], told["caps"][0]["remark"]) == ("cap_exceeded", "suspended", words)
+    usage = say("usage --on 2025-06-05" + book).stdout
+    assert "suspended" in usage
+    assert words in usage
+    assert "1 suspended" in say("reconcile --on 2025-06-05" + book).stdout

@@ -19,7 +19,7 @@ AT_THE_ROOT = {
     "ledger", "pyproject.toml", "requirements-dev.lock", "requirements.lock", "schema", "tests",
 }  # fmt: skip
 LONGEST_FILE = 300
-KEPT_BESIDE = {".sql", ".csv", ".yaml"}
+KEPT_BESIDE = {".sql", ".csv", ".yaml", ".typ"}
 # Written apart, so that this file does not name them itself.
 NEVER_NAMED = [
     "py" + "pi.org", "python" + "hosted.org", "registry." + "npmjs", "npmjs" + ".org", "deb." + "debian.org",

@@ -65,11 +65,14 @@ def caps(draw, name):
     steps = st.lists(st.tuples(st.integers(-5, DAYS).map(lambda n: FIRST + timedelta(days=n)), amounts(unit)),
                      min_size=2, max_size=3, unique_by=lambda step: step[0]).map(sorted)  # fmt: skip
     until = FIRST + timedelta(days=draw(st.integers(5, DAYS)))
+    by = draw(st.sampled_from([(), ("destination",), ("recipient",), ("ultimate_parent",), ("chip",),
+                               ("destination", "chip")]))  # fmt: skip
+    paused = FIRST + timedelta(days=draw(st.integers(-5, DAYS)))
+    who = draw(st.sampled_from([None, {"AE"}])) if "destination" in by else None
     return {
         "name": name,
         "counts": draw(st.sampled_from(["granted", "shipped", "held"])),
-        "by": draw(st.sampled_from([(), ("destination",), ("recipient",), ("ultimate_parent",), ("chip",),
-                                    ("destination", "chip")])),
+        "by": by,
         "where": draw(st.sampled_from([{}, {}, {"destination": ["AE"]}, {"chip": [H100]}, {"recipient": ["b", "c"]},
                                        {"authorization": ["license"]}])),
         "window": draw(st.sampled_from([None, None, "calendar year", (date(2026, 12, 1), until, "undetermined"),
@@ -80,6 +83,8 @@ def caps(draw, name):
         "limit": draw(st.one_of(st.none(), amounts(unit).map(lambda n: [(date.min, n)]), steps)),
         "gives_back": draw(st.sets(st.sampled_from(BACK))),
         "when_exceeded": draw(st.sampled_from(["refuse", "refuse", "refuse", "flag"])),
+        "tolerance": draw(st.sampled_from([0, 0, 0, 10])),
+        "paused": draw(st.sampled_from([None, None, None, (paused, paused + timedelta(days=9), who)])),
     }  # fmt: skip
 
 
@@ -108,6 +113,12 @@ def written(cap):
         else:
             parts.append("limit: {schedule: {" + ", ".join(f"{first}: {amount}" for first, amount in steps) + "}}")
         parts.append(f"when_exceeded: {cap['when_exceeded']}")
+        if cap["tolerance"]:
+            parts.append(f"tolerance: {cap['tolerance']}%")
+        if cap["paused"]:
+            first, until, who = cap["paused"]
+            whom = f", destination: {listed(who)}" if who else ""
+            parts.append(f"suspended: [{{from: {first}, until: {until}, law: test{whom}}}]")
     return ", ".join(parts)
 
 
@@ -134,7 +145,7 @@ def shares(draw, n):
     """Two caps: a base, and a share of it; the base by itself or written within the share."""
     inline = draw(st.booleans())
     name = f"cap-{n}"
-    watched = {"unit": "TPP", "limit": None, "amended": []}
+    watched = {"unit": "TPP", "limit": None, "amended": [], "paused": None, "tolerance": 0}
     base = {**draw(caps(f"{name}.base" if inline else f"{name}-base")), **watched}
     base["by"] = draw(st.sampled_from([(), ("owner",), ("owner",), ("chip",), ("owner", "chip")]))
     base["grouped"] = "owner" in base["by"]

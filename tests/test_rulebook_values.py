@@ -92,7 +92,9 @@ def test_a_code_that_the_book_does_not_hold_has_no_tier():
 
 def test_days_of_change_are_those_on_which_a_list_or_a_rule_changes():
     assert DIFFUSION.boundaries == (date(2025, 11, 7),)
-    assert LICENSING.boundaries == (date(2025, 11, 7), date(2026, 1, 15))
+    assert LICENSING.boundaries == (
+        date(2025, 9, 29), date(2025, 11, 7), date(2025, 11, 10), date(2026, 1, 15), date(2026, 11, 10),
+    )  # fmt: skip
 
 
 # Caps
@@ -220,12 +222,14 @@ def test_a_chip_is_in_the_class_that_names_it_or_else_in_that_of_its_parameters(
 def test_the_rules_stand_in_the_order_of_the_law():
     assert [rule.name for rule in DIFFUSION.rules] == [
         "not-covered", "home", "not-data-center-to-denied", "not-data-center-elsewhere", "denied-parties",
-        "b-outside-scope", "b-license", "AIA", "ACM", "LPP-barred", "LPP-not-5A002", "LPP", "UVEU", "NVEU",
-        "license-allied", "license-other", "weights-AIA", "weights-outside-allied",
+        "b-outside-scope", "b-license", "AIA", "ACM", "LPP-barred", "LPP-not-5A002",
+        "LPP-booked-to-neither", "LPP-election", "LPP", "UVEU", "NVEU", "license-allied", "license-other",
+        "weights-AIA", "weights-outside-allied",
     ]  # fmt: skip
     assert [rule.name for rule in LICENSING.rules] == [
-        "home", "letter", "letter-no-license", "not-covered", "not-data-center-to-denied", "not-data-center-elsewhere",
-        "h200-case-by-case", "headquarters-clause", "license-scope", "license-scope-none", "elsewhere",
+        "home", "affiliates", "affiliates-after-suspension", "letter", "letter-no-license", "not-covered",
+        "not-data-center-to-denied", "not-data-center-elsewhere", "h200-case-by-case", "headquarters-clause",
+        "license-scope", "license-scope-none", "elsewhere",
     ]  # fmt: skip
 
 

@@ -430,3 +430,14 @@ def test_counters_of_shares_are_rebuilt_the_same(conn: Any) -> None:
 def test_a100_is_its_own_product(ledger: Ledger) -> None:
     ledger.must(at_home("2026-01-20", 10, A100), to_china("2026-02-01", 5, A100))
     ledger.refused(to_china("2026-02-01", 1, A100), "cap_exceeded")
+
+
+def test_a_share_of_everything_that_is_over_says_so_whatever_is_asked(conn: Any) -> None:
+    base = "{counts: shipped, gives_back: [return]}"
+    ledger = _begun(
+        conn, f"name: all, counts: shipped, limit: {{share: 100%, of: {base}, asked_chips_enlarge_base: yes}}"
+    )
+    ledger.must(at_home("2026-01-20", 10))
+    ledger.must(move("return", "2026-01-21", 5, H200, destination="US", recipient="cloud", exporter="nvidia"))
+    receipt = ledger.refused(at_home("2026-01-22", 1), "cap_exceeded")
+    assert receipt.remedy.startswith("Nothing more fits")

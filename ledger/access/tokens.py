@@ -137,13 +137,15 @@ def _header(token: str) -> dict[str, Any]:
 def _read(text: bytes) -> KeySet:
     """Return the public signing keys of a set; a secret one in it would let its reader sign."""
     stated = json.loads(text)
-    found = [
-        key for key in stated["keys"]
-        if key.get("kty") in PUBLIC_KINDS and "d" not in key and key.get("use", "sig") == "sig"
-    ]  # fmt: skip
+    keys = stated.get("keys") if isinstance(stated, dict) else None
+    found = [key for key in keys or () if isinstance(key, dict) and _is_public(key)]
     if not found:
         raise ValueError("no public signing key")
     return KeySet.import_key_set({"keys": found})
+
+
+def _is_public(key: Mapping[str, Any]) -> bool:
+    return key.get("kty") in PUBLIC_KINDS and "d" not in key and key.get("use", "sig") == "sig"
 
 
 def _ids(keys: KeySet | None) -> set[str]:

@@ -21,6 +21,7 @@ from ledger.core.facts import UNKNOWN
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import ZERO, Amount, Effect, Key, Lens
 from ledger.core.movements import Movement
+from ledger.core.pausing import paused
 from ledger.core.planning import Plan
 from ledger.core.position import Position, Source
 from ledger.core.profile import Profile
@@ -31,7 +32,9 @@ from ledger.core.rules import RuleAnswer, Rules
 from ledger.core.tested import is_plain, stand, test_days, tested
 from ledger.positions import timeline_of
 
-RULED = frozenset({"reserved", "licensed", "shipped", "installed"})  # what a movement that rules are asked of opens
+RULED = frozenset(
+    {"reserved", "licensed", "shipped", "installed", "authorized"}
+)  # what a movement that rules are asked of opens
 
 
 class Why(NamedTuple):
@@ -159,7 +162,7 @@ class Replaying:
         """Whether any of the entries at hand may bring a counter over, or meet something undetermined there."""
         if not kept.asked:
             return False
-        if kept.lowest is None:
+        if kept.lowest is None or kept.cap.pauses:
             return True
         if kept.in_chips and (kept.counter.has_unstated or any(each.unstated_tpp for each in kept.days.values())):
             return True
@@ -174,8 +177,8 @@ class Replaying:
         answer, profiles = self.rules.answer, self._profiles
         received: tuple[int, int] | None = None
         for row in rows:
-            seq, line, stage, cause, lot_seq, profile, lot_day, _, _, _, tpp = row
-            if lot_seq != seq or cause or tpp <= 0:
+            seq, line, stage, cause, lot_seq, profile, lot_day, _, _, chips, tpp = row
+            if lot_seq != seq or cause or (tpp <= 0 and not (stage == "authorized" and (chips or 0) > 0)):
                 continue
             if stage == "received":  # reported without a shipment: it opened a lot, and no rule is asked of it
                 received = seq, line
@@ -200,8 +203,9 @@ class Replaying:
                         before = days.get(day)
                         days[day] = amount if before is None else before.plus(amount)
                 at += 1
+            dated = max(row.day for row in rows[first:at])
             for key in changes:
-                looked = self._look(seq, key, changes)
+                looked = self._look(seq, key, changes, dated)
                 if looked and looked.standing.finding != "fits":
                     case = cases.setdefault(seq, _Case())
                     if all(each.key != looked.key for each in case.looked):
@@ -211,8 +215,17 @@ class Replaying:
                 for day, amount in days.items():
                     self._kept[key].counter.add(day, amount)
 
-    def _look(self, seq: int, key: Key, changes: Mapping[Key, Mapping[date, Amount]]) -> Looked | None:
+    def _look(self, seq: int, key: Key, changes: Mapping[Key, Mapping[date, Amount]], dated: date) -> Looked | None:
         """Look at one cap whose counter a record changes, as posting does; None where it is not asked."""
+        looked = self._looked_at(seq, key, changes)
+        if looked is None or not looked.cap.pauses:
+            return looked
+        spans = self._kept[key].spans
+        return looked._replace(
+            standing=paused(looked.standing, looked.counter, looked.cap, looked.changes, spans, dated)
+        )
+
+    def _looked_at(self, seq: int, key: Key, changes: Mapping[Key, Mapping[date, Amount]]) -> Looked | None:
         kept, days = self._kept[key], changes[key]
         if not kept.asked:
             return None

@@ -12,7 +12,7 @@ from ledger.backtest.values import TIER_STAGES, Stood, Subject, TierTotal
 from ledger.core import counters
 from ledger.core.counters import Counter
 from ledger.core.lens import limit_on
-from ledger.core.rulebook import Cap, Span
+from ledger.core.rulebook import PAUSED, Cap, Span
 from ledger.core.shown import shown_subject
 from ledger.core.tested import is_plain, test_days, tested
 from ledger.reports import CapStanding, View
@@ -138,8 +138,10 @@ def _first_over(counter: Counter, cap: Cap, span: Span, last: date) -> date | No
 
 
 def _room(standing: CapStanding) -> tuple[int, Decimal]:
-    if standing.left is None:
+    if standing.left is None or standing.state in PAUSED:
         return 0, Decimal(0)
+    if standing.unit == "models":
+        return 2, standing.left  # what has no TPP leaves less than nothing that has
     if standing.unit == "TPP" or not standing.used:
         return 1, standing.left
     return 1, standing.left * standing.used_tpp / standing.used

@@ -72,7 +72,7 @@ def day_of(text: str, option: str = "--on") -> date:
         ) from None
 
 
-def known_at(text: str) -> int | datetime | None:
+def known_at(text: str, option: str = "--known") -> int | datetime | None:
     """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. None where not said."""
     if not text:
         return None
@@ -85,8 +85,8 @@ def known_at(text: str) -> int | datetime | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Malformed(
-            "known",
-            f'--known "{output.clean(text[:40])}" is neither a record nor a moment.',
+            option.strip("-"),
+            f'{option} "{output.clean(text[:40])}" is neither a record nor a moment.',
             "Write a record's number, 2026-06-30, or 2026-06-30T12:00:00Z.",
         ) from None
 
@@ -205,12 +205,17 @@ def limited_to(limit: Decimal | None, unit: str, is_watched: bool) -> str:
     return f"{grouped(limit)} {unit}"
 
 
-def marks(when_exceeded: str, status: str, confidence: str, doubt: Decimal | None, *, is_counted: bool = True) -> str:
+def marks(
+    when_exceeded: str, status: str, confidence: str, doubt: Decimal | None, *, is_counted: bool = True,
+    remark: str = "",
+) -> str:  # fmt: skip
     """Return what a reader must know of a cap besides its figures.
 
-    is_counted: whether all that counts against it has a number in its unit; equivalents have none in chips.
+    is_counted: whether all that counts against it has a number in its unit; equivalents have none in chips. remark:
+    its tolerance, and the period in which it is suspended or blocked.
     """
     told = [
+        remark,
         status,
         "flags only" if when_exceeded == "flag" else "",
         confidence if confidence != "confirmed" else "",

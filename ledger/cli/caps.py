@@ -36,7 +36,10 @@ def _row(body: Mapping[str, Any]) -> list[str]:
         body["cap"], body["subject"], body["window"], figure(used),
         limited_to(limit, body["unit"], body["state"] == "watched"), figure(left),
         bar(used, limit) if is_counted else "", body["state"],
-        marks(body["when_exceeded"], body["status"], body["confidence"], Decimal(body["doubt"]), is_counted=is_counted),
+        marks(
+            body["when_exceeded"], body["status"], body["confidence"], Decimal(body["doubt"]), is_counted=is_counted,
+            remark=body.get("remark", ""),
+        ),
     ]  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def _standing(book: UnderBook) -> str:
 
 
 def _state(state: str) -> str:
-    return state.upper() if state in ("over", "exhausted") else state
+    return state.upper() if state in ("over", "exhausted", "blocked", "suspended") else state
 
 
 def _amount(amount: Decimal | None, unit: str = "TPP") -> str:

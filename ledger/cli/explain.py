@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from ledger.core.errors import NotFound
 if TYPE_CHECKING:
     from ledger.core.deciding import Judged
     from ledger.core.refusals import Looked, Refusal
+    from ledger.core.rulebook import Rulebook
 
 _COLUMNS = (
     Column("cap", least=12),
@@ -94,7 +96,8 @@ def explain(
             told = _Told(None, unknown.code, unknown.message, unknown.remedy)
         else:
             refusal = judged.refusal
-            told = _Told(judged, *((refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")))
+            words = (refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
+            told = _Told(judged, *words, books=(adoption.book for _, adoption in view.position.timeline))
         stamp, sentence = view.stamp(), asking.stamp_of(view)
     if as_json:
         output.say_json({**stamp, **told.body()})
@@ -107,7 +110,10 @@ def explain(
 class _Told:
     """What is told of a judgment; `judged` is None where something is named that is not known."""
 
-    def __init__(self, judged: Judged | None, code: str, message: str, remedy: str) -> None:
+    def __init__(
+        self, judged: Judged | None, code: str, message: str, remedy: str, *, books: Iterable[Rulebook] = ()
+    ) -> None:
+        self.books = tuple(books)
         self.judged, self.code, self.message, self.remedy = judged, code, message, remedy
         self.verdict = "refused" if code else "posted"
 
@@ -117,6 +123,12 @@ class _Told:
         if self.judged is None:
             return None
         return self.judged.binding.cap.name if self.judged.binding else "unlimited"
+
+    def reading_words(self, judged: Judged) -> list[str]:
+        """Return the readings that the verdict turns on, each with its law and the options."""
+        from ledger.core.turning import in_words
+
+        return in_words(_readings(judged), self.books)
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -132,6 +144,7 @@ class _Told:
                  "message": answer.message, "review": answer.review}
                 for line, answer in (judged.answers if judged else ())
             ],
+            "readings": dict(_readings(judged)) if judged else {},
             "caps": [_cap(looked) for looked in (judged.looked if judged else ())],
             "breaches": [_breach(breach) for breach in (judged.breaches if judged else ())],
         }  # fmt: skip
@@ -144,6 +157,7 @@ class _Told:
         lines += [self.remedy] if self.remedy else []
         if (judged := self.judged) is not None:
             lines += [f"Rule: {_rule(answer.message, answer.review)}" for _, answer in judged.answers]
+            lines += [f"It turns on the reading {words}." for words in self.reading_words(judged)]
             lines += [f"Binding: {self.binding}."] if judged.looked else ["It changes no cap's counter."]
         say_lines(*(fold(line, width) for line in [*lines, stamp]))
         if judged and judged.looked:
@@ -153,11 +167,19 @@ class _Told:
             say_lines(*(fold(f"- {breach.code}: {breach.message}", width, "  ") for breach in judged.breaches))
 
 
+def _readings(judged: Judged) -> Mapping[str, str]:
+    """Return the readings that a verdict turns on, with the options chosen."""
+    from ledger.core.turning import turned_on
+
+    return turned_on([answer for _, answer in judged.answers], judged.looked)
+
+
 def _rule(message: str, review: str) -> str:
     return f"{message} Review: {review}." if review else message
 
 
 def _cap(looked: Looked) -> dict[str, Any]:
+    from ledger.core.pausing import remark
     from ledger.reports.remaining import window_text
 
     cap, standing = looked.cap, looked.standing
@@ -178,6 +200,7 @@ def _cap(looked: Looked) -> dict[str, Any]:
         "confidence": cap.confidence,
         "status": cap.status,
         "book": looked.adoption.book.name,
+        **({"remark": text} if (text := remark(cap, standing.day)) else {}),
     }
 
 
@@ -187,6 +210,7 @@ def _breach(breach: Refusal) -> dict[str, str]:
 
 
 def _row(looked: Looked) -> list[str]:
+    from ledger.core.pausing import remark
     from ledger.reports.remaining import window_text
 
     cap, standing = looked.cap, looked.standing
@@ -194,5 +218,5 @@ def _row(looked: Looked) -> list[str]:
     return [
         cap.name, looked.key.subject, window_text(looked.span), limit, figure(standing.used),
         figure(standing.asked), figure(standing.left), standing.finding, standing.day.isoformat(),
-        marks(cap.when_exceeded, cap.status, cap.confidence, standing.doubt),
+        marks(cap.when_exceeded, cap.status, cap.confidence, standing.doubt, remark=remark(cap, standing.day)),
     ]  # fmt: skip

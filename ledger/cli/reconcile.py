@@ -15,7 +15,8 @@ from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 if TYPE_CHECKING:
     from ledger.reconcile import CheckReport, Run
 
-_STATES = ("over", "exhausted", "critical", "undetermined", "open", "watched")  # what needs a look comes first
+# What needs a look comes first.
+_STATES = ("over", "blocked", "suspended", "exhausted", "critical", "undetermined", "open", "watched")
 _CHANGES = (
     Column("cap", least=12),
     Column("subject", least=14),

@@ -54,7 +54,8 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped rulebook, or a document.")],
     on: Annotated[str, typer.Option(metavar="DATE", help="Tiers and lists as of this day; today if not said.")] = "",
     stated: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter, or choose a reading's option."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")] = False,
 ) -> None:
@@ -227,21 +228,28 @@ def _reading(reading: Mapping[str, Any]) -> list[Line]:
         for option, words in reading["options"].items()
     ]
     turns = ", ".join(reading["used_by"]) or "nothing in this book; the other option is not evaluated"
-    return [*options, ("turns on it", turns)]
+    asked = f"as asked; the document chooses {reading['document_chooses']}" if "document_chooses" in reading else ""
+    return [*options, *([("set", asked)] if asked else []), ("turns on it", turns)]
 
 
 def _rule(rule: Mapping[str, Any]) -> list[Line]:
-    return _stated(rule, "where", "days", "needs", "evidence", "party", "review")
+    return _stated(rule, "where", "days", "needs", "evidence", "party", "review", "turns_on")
 
 
 def _cap(cap: Mapping[str, Any]) -> list[Line]:
     limit = [("limit", cap["limit"])]
-    if "steps" in cap:
+    if "steps" in cap and "comes_to" not in cap:
         limit = [("limit" if not n else "", words) for n, words in enumerate(cap["limit"].split("; "))]
     whole = [("by", ", ".join(cap["by"]) or "none: the whole world")]
     return [
         *limit,
+        *_stated(cap, "comes_to"),
         *[("amended" if not n else "", words) for n, words in enumerate(cap.get("amended", ()))],
+        *[
+            (kind if not n else "", words)
+            for kind in ("suspended", "blocked")
+            for n, words in enumerate(cap.get(kind, ()))
+        ],
         *_stated(cap, "undetermined", "share", "window", "when_exceeded", "status", "counts"),
         *whole,
         *_stated(cap, "where", "gives_back", "base"),

@@ -16,7 +16,7 @@ from ledger.core.rulebook import Any as AnyOf
 
 Truth = bool | None  # None is unknown
 Value = str | Decimal | date | bool | None
-_NUMBERS = frozenset({"tpp", "dram_bandwidth", "us_available_on"})
+_NUMBERS = frozenset({"tpp", "dram_bandwidth", "us_available_on", "training_operations"})
 
 _COMPARE: Mapping[str, Callable[[AnyType, AnyType], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq,
@@ -58,6 +58,11 @@ class Conditions:
         return known
 
 
+def asks_for(condition: Condition, dimension: str) -> bool:
+    """Return whether a condition asks for a dimension."""
+    return any(test.dimension == dimension for test in _tests(condition))
+
+
 def unknown_in(condition: Condition, profile: Profile, book: Rulebook, day: date) -> list[str]:
     """Return the dimensions on which a condition that is unknown turns, in its order."""
     if isinstance(condition, Test):
@@ -88,12 +93,16 @@ def subject_value(dimension: str, profile: Profile, book: Rulebook, day: date) -
 
 
 def _test(test: Test, profile: Profile, book: Rulebook, day: date) -> Truth:
+    if test.dimension == "any_owned":
+        return _any(_is_owned(seat, test.values[0]) for seat in (profile.recipient, profile.owner, profile.operator))
     if test.op in _COMPARE:
         known = _number(test.dimension, profile)
         return None if known is None else _COMPARE[test.op](known, test.values[0])
     allowed = _codes(test, book, day)
     if test.dimension.endswith("_headquarters"):
         truth = _headquarters(test.dimension, profile, book, allowed)
+    elif test.dimension == "booked_to_is":
+        truth = _any(_is_booked_to(profile, word) for word in sorted(allowed))
     else:
         truth = _member(_values(test.dimension, profile, book, day), allowed)
     if test.op == "not_in":
@@ -121,6 +130,9 @@ def _looked_at(dimension: str, profile: Profile, book: Rulebook, day: date) -> o
     """Return all that a test of one dimension looks at."""
     if dimension.endswith("_headquarters"):
         return _seats_of(dimension, profile)
+    if dimension == "any_owned":
+        seats = (profile.recipient, profile.owner, profile.operator)
+        return tuple([(seat.listed_share, seat.listed_parent) for seat in seats])
     if dimension in _NUMBERS:
         return _number(dimension, profile)
     return _values(dimension, profile, book, day)
@@ -142,6 +154,19 @@ def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: fro
     return _all(truths) if dimension == "all_headquarters" else _any(truths)
 
 
+def _is_owned(seat: Seat, least: AnyType) -> Truth:
+    """Return whether listed parties own so much of a party; unknown where only its parent's share is missing."""
+    if seat.listed_share >= least:
+        return True
+    return None if seat.listed_parent >= least else False
+
+
+def _is_booked_to(profile: Profile, word: str) -> Truth:
+    """Return whether a movement is booked to its owner's (`owner_parent`) or operator's ultimate parent."""
+    parent = _seat(profile, word.removesuffix("_parent")).parent
+    return None if UNKNOWN in (profile.booked_to.party, parent) else profile.booked_to.party == parent
+
+
 def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tuple[str | None, ...]:
     """Return what the profile says in a dimension; a None among them is unknown."""
     match dimension:
@@ -157,6 +182,8 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
             return (None if profile.data_center is None else "yes" if profile.data_center else "no",)
         case "exported_from":
             return (book.place(profile.exported_from) if profile.exported_from else None,)
+        case "booked_to_is":
+            return profile.booked_to.party, profile.owner.parent, profile.operator.parent
         case "operator_holds":
             return profile.operator.holds
         case "owner_holds":
@@ -165,8 +192,6 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
             return profile.evidence
         case "eccn" | "activity" | "end_use":
             return (str(getattr(profile, dimension)) or None,)
-        case "training_operations":
-            return (None,)
     value = subject_value(dimension, profile, book, day)
     return (None if value == UNKNOWN else value,)
 
@@ -179,6 +204,8 @@ def _number(dimension: str, profile: Profile) -> Value:
             return profile.dram_bandwidth
         case "us_available_on":
             return profile.released
+        case "training_operations":
+            return profile.training_operations
     return None
 
 

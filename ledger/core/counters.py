@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 from ledger.core.lens import NOTHING, ZERO, Amount, limit_on
 from ledger.core.rulebook import Cap, Span, Unit
 
-State = Literal["open", "critical", "exhausted", "over", "undetermined", "watched"]
-Finding = Literal["fits", "undetermined", "exceeded"]
+State = Literal["open", "critical", "exhausted", "over", "suspended", "blocked", "undetermined", "watched"]
+Finding = Literal["fits", "undetermined", "exceeded", "suspended", "blocked"]
 
 
 class Standing(NamedTuple):
@@ -190,14 +190,19 @@ def tightest(counter: Counter, cap: Cap, day: date, spans: Iterable[Span]) -> St
     return worst or _stand(cap, day, counter.used(day), NOTHING)
 
 
-def state(cap: Cap, used: Decimal, doubt: Decimal, limit: Decimal | None) -> State:
-    """Return the state of a cap, as in tariff-quota practice: one function for every face."""
+def state(cap: Cap, used: Decimal, doubt: Decimal, limit: Decimal | None, day: date | None = None) -> State:
+    """Return the state of a cap, as in tariff-quota practice: one function for every face.
+
+    day: the one asked about, on which the cap may be suspended or blocked. That never hides a breach.
+    """
     if cap.limit.unlimited:
         return "watched"
+    if limit is not None and used > limit:
+        return "over"
+    if day is not None and (pause := cap.pause_on(day)):
+        return pause.kind
     if limit is None:
         return "undetermined"
-    if used > limit:
-        return "over"
     if used + doubt > limit:
         return "undetermined"
     if used == limit:
@@ -260,7 +265,7 @@ def _until(changes: Mapping[date, Amount], last: date) -> Amount:
 def _lowest(cap: Cap, first: date, span: Span) -> Decimal | None:
     """Return the lowest limit from a day on within a span; None where any of them is undetermined."""
     limits = [limit_on(cap, first)]
-    limits += [amount for day, amount in cap.limit.steps if day and day > first and span.covers(day)]
+    limits += [limit_on(cap, day) for day, _ in cap.limit.steps if day and day > first and span.covers(day)]
     known = [limit for limit in limits if limit is not None]
     return min(known) if len(known) == len(limits) else None
 

@@ -7,19 +7,17 @@ them; an observation is kept, and each thing it broke is named so that a discrep
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from ledger.core import counters
-from ledger.core.facts import UNKNOWN
-from ledger.core.groups import Membership
-from ledger.core.lens import ZERO, Amount, Effect, Entry, Key
+from ledger.core.lens import Effect, Entry, Key
+from ledger.core.looking import look
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
+from ledger.core.pausing import held_back
 from ledger.core.planning import Plan, Planner
-from ledger.core.position import Position, merge
+from ledger.core.position import Position
 from ledger.core.profile import Profile
 from ledger.core.refusals import (
     ALWAYS_REFUSES,
@@ -33,9 +31,10 @@ from ledger.core.refusals import (
     of_cap,
     of_shrunk,
 )  # fmt: skip
+from ledger.core.refusals.reasons import names_something_unknown, period_is_closed, rules_do_not_permit
 from ledger.core.resolving import Missing, Resolved, resolve
+from ledger.core.rulebook import PAUSED
 from ledger.core.rules import RuleAnswer
-from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested
 from ledger.core.theirs import not_theirs
 
 Voice = Literal["request", "observation"]
@@ -98,6 +97,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     if not missing:
         case.answers = _ask_rules(movement, lines, position)
         case.looked, case.shrunk = look(effects, position)
+        case.looked = held_back(case.looked, plan.entries, position)
     found = [refusal for reason in REASONS for refusal in reason(case)]
     flagged = [of_cap(each, case) for each in case.looked if _is_flagged(each, case)]
     refusal = None
@@ -122,6 +122,7 @@ def judge_entries(
     """
     effects = position.effects(entries)
     looked, shrunk = look(effects, position)
+    looked = held_back(looked, entries, position)
     case = Case(movement, observed, OPERATOR, position, [], [], Plan(), [], looked, shrunk)
     found = list(caps_are_exceeded(case))
     flagged = [of_cap(each, case) for each in looked if _is_flagged(each, case)]
@@ -129,6 +130,29 @@ def judge_entries(
     breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, shrunk)])
     return Judged(
         movement, refusal, breaches, entries, opened or [], effects, looked, [], rulebook=_in_force(movement, position)
+    )
+
+
+def judge_models(
+    movement: Movement, asked: Resolved | list[Missing] | None, entries: list[Entry], opened: list[Lot],
+    position: Position,
+) -> Judged:  # fmt: skip
+    """Return the judgment of what an authorization for models does. Rules are asked only of what is `asked` for."""
+    missing = asked if isinstance(asked, list) else []
+    lines = [asked] if isinstance(asked, Resolved) else []
+    day = movement.effective_on
+    adoption = position.book_on(day)
+    rules = position.rules[adoption.seq] if adoption else None
+    answers = [(line, rules.answer(line.profile, day) if rules else NO_BOOK) for line in lines]
+    effects = position.effects(entries)
+    looked, shrunk = look(effects, position)
+    case = Case(movement, False, OPERATOR, position, missing, lines, Plan(), answers, looked, shrunk)
+    reasons = (names_something_unknown, period_is_closed, rules_do_not_permit, caps_are_exceeded)
+    refusal = min((found for reason in reasons for found in reason(case)), key=_precedence, default=None)
+    flagged = [each for each in looked if each.cap.when_exceeded == "flag" and each.standing.finding == "exceeded"]
+    breaches = [] if refusal else _breaches(case, [of_cap(each, case) for each in flagged])
+    return Judged(
+        movement, refusal, breaches, entries, opened, effects, looked, answers, lines, _in_force(movement, position)
     )
 
 
@@ -192,73 +216,13 @@ def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) ->
     return [(line, rules.answer(line.profile, movement.effective_on)) for line in lines]
 
 
-def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[Looked]]:
-    """Look at every cap whose counter a movement changes, in rulebook order, where its book is in force.
-
-    Besides them, the shares that stand over their limit since the movement lowers what they are a share of.
-    """
-    looked: list[Looked] = []
-    shrunk: list[Looked] = []
-    groups_seen: set[tuple[Key, tuple[Membership, ...]]] = set()
-    merged = merge(effects)
-    changes: Mapping[date, Amount]
-    for key, (effect, changes) in merged.items():
-        spans = position.spans_of(key.book, effect.span)
-        first = min(changes)
-        if not any(span.until is None or span.until > first for span in spans):
-            continue
-        adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
-        cap, gain = effect.cap, ZERO
-        if is_plain(cap):
-            counter = position.counter(key, first)
-            standing = counters.test(counter, cap, changes, spans)
-        else:
-            asked = {each: of for each, (_, of) in merged.items()}
-            whole = tested(key, cap, first, position, asked)
-            spans = test_days(cap.limit.share, spans, first, whole.counter, whole.cap)
-            if not spans or not whole.changes or (whole.kin and (whole.key, whole.kin) in groups_seen):
-                continue  # never tested, or changed by another owner of the same group just as much
-            groups_seen.add((whole.key, whole.kin))
-            key, cap, counter, changes, gain = whole.key, whole.cap, whole.counter, whole.changes, whole.gain
-            standing = stand(whole, spans)
-        if f"={UNKNOWN}" in key.subject and cap.when_exceeded == "refuse" and not cap.limit.unlimited:
-            standing = counters.of_nobody(standing)  # it might belong to a subject that has no room
-        looked.append(Looked(adoption, cap, key, effect.span, standing, changes, counter, gain))
-    if any(key.cap in lens.shares_of for lens in position.lenses.values() for key in merged if key.book == lens.seq):
-        seen = {each.key for each in looked}
-        shrunk = [each for each in _shrunk(merged, position) if each.key not in seen]
-    return looked, shrunk
-
-
-def _shrunk(merged: Mapping[Key, tuple[Effect, Mapping[date, Amount]]], position: Position) -> Iterator[Looked]:
-    """Yield each share that a movement brings over its limit by lowering its base, without raising the share itself."""
-    asked = {key: changes for key, (_, changes) in merged.items()}
-    seen: set[Key] = set()
-    for key, (_, changes) in merged.items():
-        lens = position.lenses[key.book]
-        if key.cap not in lens.shares_of or not shrinks(changes):
-            continue
-        first = min(changes)
-        for other, cap in shares_of(key, lens, position):
-            whole = tested(other, cap, first, position, asked)
-            if whole.key in seen:
-                continue
-            seen.add(whole.key)
-            span = lens.span_of(other)
-            spans = test_days(cap.limit.share, position.spans_of(key.book, span), first, whole.counter, whole.cap)
-            standing = counters.first_over(whole.counter, whole.cap, first, spans)
-            if standing:
-                adoption = next(adoption for _, adoption in position.timeline if adoption.seq == key.book)
-                yield Looked(adoption, whole.cap, whole.key, span, standing, changes, whole.counter, whole.gain)
-
-
 def _in_force(movement: Movement, position: Position) -> int:
     adoption = position.book_on(movement.effective_on)
     return adoption.seq if adoption else 0
 
 
 def _is_flagged(looked: Looked, case: Case) -> bool:
-    flagging = ("exceeded", "undetermined") if case.observed else ("exceeded",)
+    flagging = ("exceeded", *PAUSED, "undetermined") if case.observed else ("exceeded", *PAUSED)
     return looked.cap.when_exceeded == "flag" and looked.standing.finding in flagging
 
 
@@ -280,5 +244,7 @@ def _precedence(refusal: Refusal) -> int:
 
 
 def _room(looked: Looked) -> tuple[int, object]:
+    if looked.standing.finding in PAUSED:
+        return (-1, date.min)
     left = looked.standing.left
     return (0, date.min) if left is None else (1, left - looked.standing.asked)

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 UNKNOWN = "unknown"
+MODELS = "models"  # the unit of an authorization for model weights; it stands where a chip would
 AUTHORIZATION_KINDS = ("license", "UVEU", "NVEU", "LPP", "AIA", "ACM", "NAC", "ACA", "none_required")
 
 VALIDATED_END_USERS = ("UVEU", "NVEU")
@@ -115,6 +116,7 @@ class Authorization:
     chips: the base chips it allows; empty = any. quantity and unit are as stated, "" where its size is undetermined.
     exporter may be empty (any exporter). state: `active`, `suspended`, `revoked` or `surrendered`.
     overrides: the rule whose presumption of denial it overrides, by name.
+    eccn, training_operations, evidence (kind, reference): of model weights only, whose unit is `models`.
     """
 
     authorization: str
@@ -134,6 +136,9 @@ class Authorization:
     status: str = ""
     state: str = "active"
     state_from: date | None = None
+    eccn: str = ""
+    training_operations: Decimal | None = None
+    evidence: tuple[tuple[str, str], ...] = ()
     confidence: str = ""
     source: str = ""
     note: str = ""

@@ -18,7 +18,7 @@ PERIODS = {"annual": 12, "semiannual": 6, "quarterly": 3}  # months for which a 
 
 
 class Membership(NamedTuple):
-    """Who belongs to one group from a day on, until the next membership."""
+    """Who belongs to one group from a day on, until the next membership; the first of several is since ever."""
 
     first: date
     top: str
@@ -36,6 +36,7 @@ class Groups:
         self._parties: dict[str, date] = {}  # each with the first day it is stated for
         self._days: list[date] = []  # on which a group may change
         self._owners: dict[int, dict[str, tuple[str, ...]]] = {}
+        self._kin: dict[tuple[str, int], tuple[Membership, ...]] = {}  # by owner, and how many days of change passed
         self._declared: dict[str, list[date]] = {}
 
     def state(self, party: str, day: date | None) -> None:
@@ -45,13 +46,13 @@ class Groups:
         self._parties[party] = first if known is None else min(first, known)
         if known is not None:
             self.change(max(first, known))
-        self._owners.clear()
+        self._forget()
 
     def change(self, day: date | None) -> None:
         """Take in that owners may differ from a day on."""
         if day is not None and day > date.min and day not in self._days:
             insort(self._days, day)
-        self._owners.clear()
+        self._forget()
 
     def declare(self, stock: Stock) -> None:
         """Take in that a party declared its stock."""
@@ -63,15 +64,22 @@ class Groups:
         """Return the ultimate parent of an owner on a day."""
         return self._top_of(owner, max(day, self._parties.get(owner, day)))
 
-    def memberships(self, owner: str, first: date) -> list[Membership]:
-        """Return the groups that an owner is in from a day on, with who else is; an unknown parent's is its own."""
-        found: list[Membership] = []
-        for day in (first, *self._days[bisect_right(self._days, first) :]):
-            top = self.top(owner, day)
-            owners = (owner,) if top == UNKNOWN else self._members(day).get(top, (owner,))
-            if not found or (top, owners) != found[-1][1:]:
-                found.append(Membership(day, top, owners))
-        return found
+    def memberships(self, owner: str, first: date) -> tuple[Membership, ...]:
+        """Return the groups that an owner is in from a day on, with who else is; an unknown parent's is its own.
+
+        The first of them began at least on the day that is asked about.
+        """
+        passed = bisect_right(self._days, first)
+        known = self._kin.get((owner, passed))
+        if known is None:
+            found: list[Membership] = []
+            for day in (first, *self._days[passed:]):
+                top = self.top(owner, day)
+                owners = (owner,) if top == UNKNOWN else self._members(day).get(top, (owner,))
+                if not found or (top, owners) != found[-1][1:]:
+                    found.append(Membership(day if found else date.min, top, owners))
+            known = self._kin[owner, passed] = tuple(found)
+        return known
 
     def declared(self, party: str, day: date, period: str) -> bool:
         """Return whether a party's stock on a day is declared: by the latest declaration, no older than a period."""
@@ -83,6 +91,10 @@ class Groups:
         """Return the days on which what is declared of a party begins or ends."""
         days = self._declared.get(party, [])
         return sorted({*days, *(after_months(day, PERIODS[period]) for day in days)})
+
+    def _forget(self) -> None:
+        self._owners.clear()
+        self._kin.clear()
 
     def _members(self, day: date) -> dict[str, tuple[str, ...]]:
         segment = bisect_right(self._days, day)

@@ -21,6 +21,7 @@ from ledger.core.profile import Profile, from_body
 from ledger.core.records import MOVEMENT_POSTED, PROPOSAL_DECIDED, PROPOSAL_MADE, REQUEST_REFUSED, canonical
 from ledger.core.refusals import Looked, Refusal
 from ledger.core.rules import RuleAnswer
+from ledger.core.turning import turned_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,17 @@ def posted(judged: Judged, seq: int, kind: str = MOVEMENT_POSTED) -> bytes:
     return (
         f'{{"breaches":{_breaches(judged.breaches)},"caps":{_caps(judged.looked)},'
         f'"entries":[{",".join([_entry(entry) for entry in judged.entries])}],"lots":[{lots}],'
-        f'"profiles":[{",".join(contents)}],"record":"{kind}","rulebook":{judged.rulebook},"rules":{_rules(judged)},"verdict":"posted"}}'
+        f'"profiles":[{",".join(contents)}],{_readings(judged)}"record":"{kind}","rulebook":{judged.rulebook},"rules":{_rules(judged)},"verdict":"posted"}}'
     ).encode()
 
 
 def refused(judged: Judged) -> bytes:
     """Return the judgment of a movement that was refused: every cap looked at, and why not."""
     assert judged.refusal
+    readings = _turned_on(judged)
     return canonical(
         {
+            **({"readings": readings} if readings else {}),
             "caps": json.loads(_caps(judged.looked)),
             "record": REQUEST_REFUSED,
             "refusal": _refusal(judged.refusal),
@@ -168,6 +171,19 @@ def _cap(looked: Looked) -> str:
         f'"finding":"{standing.finding}","limit":"{limit}","subject":"{key.subject}","unit":"{cap.limit.unit}",'
         f'"used":"{plain(standing.used)}"{window}}}'
     )
+
+
+def _readings(judged: Judged) -> str:
+    """Return the readings that a verdict turns on as a member of it; "" where there are none."""
+    readings = _turned_on(judged)
+    if not readings:
+        return ""
+    members = [f'"{name}":"{chosen}"' for name, chosen in sorted(readings.items())]
+    return f'"readings":{{{",".join(members)}}},'
+
+
+def _turned_on(judged: Judged) -> Mapping[str, str]:
+    return turned_on([answer for _, answer in judged.answers], judged.looked)
 
 
 def _rules(judged: Judged) -> str:

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from ledger.core.facts import UNKNOWN, Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.groups import Groups
+from ledger.core.listing import LISTED, NONE, Reach, reach
 from ledger.core.profile import Seat
 from ledger.core.rulebook import Rulebook
 
@@ -70,6 +71,7 @@ class Knowledge:
         self._edges: list[date] = []
         self._stocks: dict[str, list[Stock]] = {}
         self.groups = Groups(self._top)
+        self._any_listed = False
 
     def add(
         self, fact: Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date, seq: int
@@ -80,6 +82,7 @@ class Knowledge:
                 self._parties.setdefault(fact.party, _Dated()).add(fact.valid_from, fact)
                 self._changes_on(fact.valid_from)
                 self.groups.state(fact.party, fact.valid_from)
+                self._any_listed = self._any_listed or LISTED in fact.roles
             case Ownership():
                 owners = self._owners.setdefault(fact.owned, {})
                 owners.setdefault(fact.owner, _Dated()).add(fact.valid_from, fact)
@@ -172,6 +175,7 @@ class Knowledge:
             return None
         path = self.ownership_path(name, day)
         known = self.party(path[-1], day) if path else None
+        listed = self.listed(name, day)
         return Seat(
             name,
             party.headquarters,
@@ -180,7 +184,31 @@ class Knowledge:
             self._holds(name, day),
             party.roles if with_roles else (),
             path[1:-1],
+            *listed,
+            self._listed_parent(path, listed, day),
         )
+
+    def listed(self, name: str, day: date) -> Reach:
+        """Return how far listed parties own a party on a day, by the shares that are stated."""
+        if not self._any_listed:
+            return Reach()
+
+        def is_listed(party: str) -> bool:
+            known = self.party(party, day)
+            return known is not None and LISTED in known.roles
+
+        return reach(name, lambda party: self.owners(party, day), is_listed)
+
+    def _listed_parent(self, path: tuple[str, ...], listed: Reach, day: date) -> Decimal:
+        """Return how far listed parties own an ultimate parent that is stated without its share, where that is more."""
+        if (
+            not self._any_listed
+            or len(path) < 2
+            or any(share.owner == path[-1] for share in self.owners(path[-2], day))
+        ):
+            return NONE
+        above = self.listed(path[-1], day).share
+        return above if above > listed.share else NONE
 
     def ownership_path(self, name: str, day: date) -> tuple[str, ...]:
         """Return the chain from a party to its ultimate parent on a day, both included; empty where it is unknown.

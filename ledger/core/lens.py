@@ -20,7 +20,7 @@ from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Cap, Rulebook, Span
 
-Stage = Literal["reserved", "licensed", "open", "shipped", "received", "installed"]
+Stage = Literal["reserved", "licensed", "open", "shipped", "received", "installed", "authorized"]
 EVERYONE = "world"
 ZERO = Decimal(0)
 
@@ -29,7 +29,7 @@ WEIGHTS = {
     "granted": {"reserved": 1, "licensed": 1, "open": 0},
     "shipped": {"shipped": 1},
     "held": {"shipped": 1, "received": -1, "installed": 1},
-    "authorizations": {},
+    "authorizations": {"authorized": 1},
 }
 # No cause, a reservation used or released, or stock as it is declared, which replaces what was declared before.
 ALWAYS_BACK = frozenset({"", "used", "released", "declared"})
@@ -39,7 +39,8 @@ class Entry(NamedTuple):
     """One line of what happened to chips: a stage and a signed number of chips, at one lot.
 
     lot: (record, line) that opened it; record 0 is the movement being judged. profile and lot_day are the lot's.
-    chips is None for equivalents; tpp is always exact. cause says why a negative entry gives back, or is "".
+    chips is None for equivalents, and of the stage `authorized` a number of models; tpp is always exact. cause says why
+    a negative entry gives back, or is "".
     last_day: the lot's, after which what is open or reserved counts no more.
     """
 
@@ -216,6 +217,8 @@ def signs(cap: Cap, stage: str, cause: str) -> tuple[int, int]:
     weight = WEIGHTS[cap.counts].get(stage)
     if weight is None or not (cause in ALWAYS_BACK or cause in cap.gives_back or stage == "open"):
         return 0, 0
+    if stage == "authorized":
+        return 1, -1
     if cap.counts != "granted":
         return weight, 0
     if stage == "reserved":
@@ -235,11 +238,15 @@ def window_of(cap: Cap, lot_day: date) -> Span | None:
 
 
 def limit_on(cap: Cap, day: date) -> Decimal | None:
-    """Return a cap's limit on a day in its unit; None where it is undetermined. Not to be asked of an unlimited one."""
+    """Return a cap's limit on a day in its unit, tolerance included; None where it is undetermined.
+
+    Not to be asked of an unlimited one.
+    """
     until = cap.window.span.until
     if until is not None and day >= until:
         return None
-    return cap.limit.on(day)
+    amount = cap.limit.on(day)
+    return amount if amount is None or not cap.tolerance else cap.enforced(amount)
 
 
 def _rolled(changes: list[tuple[date, int]], until: date) -> list[tuple[date, int]]:

@@ -12,12 +12,12 @@ from ledger.core.profile import Profile
 
 LotRef = tuple[int, int]  # the record and line that opened it
 Place = tuple[str, str, str]  # recipient, destination, base chip
-LotStage = Literal["reserved", "licensed", "shipped"]
+LotStage = Literal["reserved", "licensed", "shipped", "authorized"]
 
 
 @dataclass(slots=True)
 class Lot:
-    """Chips that were reserved, granted or shipped together, with what is left of them.
+    """Chips that were reserved, granted or shipped together, or models authorized together, with what is left of them.
 
     Balances are in `unit`: chips, or TPP where granted or shipped in equivalents. `open` is what may still be drawn
     from a reservation or grant; in_transit and installed are of a shipment. changed_on: last day of any entry.
@@ -54,7 +54,7 @@ class Lot:
         """Take in one entry at this lot."""
         amount = Decimal(entry.chips or 0) if self.unit == "chips" else entry.tpp
         match entry.stage:
-            case "reserved" | "open":
+            case "reserved" | "open" | "authorized":
                 self.open += amount
                 self.last_day = entry.last_day
             case "shipped":

@@ -118,8 +118,9 @@ class Position:
 
     def keys_of(self, book: int, cap: str) -> list[Key]:
         """Return every counter of a cap that anything counts in, what is not committed yet included."""
-        held = {key for key in (*self.counters, *self.pending.counters) if key.book == book and key.cap == cap}
-        return sorted(held.union(self.source.keys(book, cap)))
+        held = {key for key, counter in self.counters.items() if counter.days or any(counter.base)}
+        held |= self.pending.counters.keys()
+        return sorted({*(key for key in held if key.book == book and key.cap == cap), *self.source.keys(book, cap)})
 
     def hold(self, key: Key, counter: Counter) -> None:
         """Keep a counter that was fetched, with what was applied since."""

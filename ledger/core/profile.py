@@ -22,6 +22,8 @@ class Seat:
     """A party on a day: its own seat, its ultimate parent and that one's seat, its validated end-user statuses.
 
     path: the parties between it and its ultimate parent, where the parent follows from who owns whom.
+    listed_share: how far listed parties own it, 0 to 100, resting on the shares listed_by (owner, percentage, owned).
+    listed_parent: how far they own its ultimate parent, where that is more and its share is not stated.
     """
 
     party: str
@@ -31,6 +33,9 @@ class Seat:
     holds: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
+    listed_share: Decimal = Decimal(0)
+    listed_by: tuple[tuple[str, str, str], ...] = ()
+    listed_parent: Decimal = Decimal(0)
 
     def body(self) -> dict[str, Any]:
         """Return the seat as JSON, unknowns left out."""
@@ -46,6 +51,12 @@ class Seat:
             body["roles"] = list(self.roles)
         if self.path:
             body["path"] = list(self.path)
+        if self.listed_share:
+            body["listed_share"] = _text(self.listed_share)
+        if self.listed_by:
+            body["listed_by"] = [list(share) for share in self.listed_by]
+        if self.listed_parent:
+            body["listed_parent"] = _text(self.listed_parent)
         return body
 
 
@@ -79,6 +90,7 @@ class Profile:
     data_center: bool | None = None
     dram_bandwidth: Decimal | None = None
     released: date | None = None
+    training_operations: Decimal | None = None
     content: bytes = field(default=b"", repr=False)
     sha256: bytes = field(default=b"", repr=False)
 
@@ -114,6 +126,7 @@ class Profile:
             "recipient": self.recipient.party,
             "released": self.released.isoformat() if self.released else "",
             "tpp_per_chip": _text(self.tpp_per_chip),
+            "training_operations": _text(self.training_operations),
         }
         body = {name: value for name, value in body.items() if value not in ("", [])}
         if self.data_center is not None:
@@ -135,6 +148,9 @@ def from_body(body: Mapping[str, Any], content: bytes = b"") -> Profile:
             tuple(stated.get("holds", ())),
             tuple(stated.get("roles", ())),
             tuple(stated.get("path", ())),
+            Decimal(stated.get("listed_share", 0)),
+            tuple((owner, share, owned) for owner, share, owned in stated.get("listed_by", ())),
+            Decimal(stated.get("listed_parent", 0)),
         )
 
     text = {
@@ -159,6 +175,7 @@ def from_body(body: Mapping[str, Any], content: bytes = b"") -> Profile:
         data_center=body.get("data_center"),
         dram_bandwidth=Decimal(body["dram_bandwidth"]) if "dram_bandwidth" in body else None,
         released=date.fromisoformat(body["released"]) if "released" in body else None,
+        training_operations=Decimal(body["training_operations"]) if "training_operations" in body else None,
         content=content,
         **text,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-from ledger.core.conditions import Conditions, unknown_in
+from ledger.core.conditions import Conditions, asks_for, holds, unknown_in
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Rule, Rulebook
@@ -17,7 +17,10 @@ Outcome = Literal["permit", "not_permitted", "undetermined"]
 
 @dataclass(frozen=True, slots=True)
 class RuleAnswer:
-    """What the rules of a book say: the outcome, the rule or rules that decided, and why in words."""
+    """What the rules of a book say: the outcome, the rule or rules that decided, and why in words.
+
+    readings: those that it turns on, each with the option that the book chooses.
+    """
 
     outcome: Outcome
     rules: tuple[str, ...]
@@ -26,6 +29,7 @@ class RuleAnswer:
     remedy: str = ""
     review: str = ""
     missing: tuple[str, ...] = ()
+    readings: tuple[tuple[str, str], ...] = ()
 
 
 class Rules:
@@ -43,8 +47,20 @@ class Rules:
         """
         key = (profile.sha256, bisect_right(self.book.boundaries, day))
         if key not in self._answers:
-            self._answers[key] = self._ask(profile, day)
+            answer = self._ask(profile, day)
+            if self.book.turning:
+                answer = replace(answer, readings=self._readings(answer, profile, day))
+            self._answers[key] = answer
         return self._answers[key]
+
+    def _readings(self, answer: RuleAnswer, profile: Profile, day: date) -> tuple[tuple[str, str], ...]:
+        """Return the readings of the rules that answered, and of those left out that would have been asked first."""
+        names = [*answer.rules]
+        at = max((n for n, rule in enumerate(self.book.rules) if rule.name in names), default=len(self.book.rules))
+        for before, rule in self.book.left_out:
+            if before <= at and rule.span.covers(day) and holds(rule.where, profile, self.book, day) is not False:
+                names.append(rule.name)
+        return tuple(dict.fromkeys(each for name in names for each in self.book.turning.get(name, ())))
 
     def _ask(self, profile: Profile, day: date) -> RuleAnswer:
         possible: list[RuleAnswer] = []
@@ -78,6 +94,15 @@ def _outcome(rule: Rule, profile: Profile, book: Rulebook) -> RuleAnswer:
         return RuleAnswer(
             "permit", (rule.name,), rule.law, f"{named} presumes denial; overridden by name.", review=rule.review
         )
+    rests = _rests_on(profile) if rule.answer != "permit" and asks_for(rule.where, "any_owned") else ""
+    if rule.answer == "undetermined":
+        return RuleAnswer(
+            "undetermined",
+            (rule.name,),
+            rule.law,
+            f"{named} leaves this movement undetermined: {rule.turns_on} is not known.{rests}",
+            "Adopt a rulebook that says it, once it is known; then the same request can succeed.",
+        )
     if rule.answer != "permit":
         verb = "denies" if rule.answer == "deny" else "presumes denial of"
         remedy = (
@@ -85,7 +110,7 @@ def _outcome(rule: Rule, profile: Profile, book: Rulebook) -> RuleAnswer:
             if rule.answer == "presume_deny"
             else "No authorization opens this door while the rule stands."
         )
-        return RuleAnswer("not_permitted", (rule.name,), rule.law, f"{named} {verb} this movement.", remedy)
+        return RuleAnswer("not_permitted", (rule.name,), rule.law, f"{named} {verb} this movement.{rests}", remedy)
     missing = tuple(kind for kind in rule.evidence if kind not in profile.evidence) + _missing_party(
         rule, profile, book
     )
@@ -144,5 +169,29 @@ def _in_words(dimension: str, profile: Profile) -> str:
         "dram_bandwidth": f"the memory bandwidth of {profile.base_chip}",
         "exported_from": "which country it is exported from",
         "end_use": "its end use",
+        "booked_to_is": f"the ultimate parent of {' or of '.join(_booking(profile))}",
+        "any_owned": f"which share of {' or of '.join(_below_listed(profile))} its ultimate parent owns",
         "ultimate_parent": f"the ultimate parent of {profile.recipient.party}",
     }.get(dimension, f"its {dimension.replace('_', ' ')}")
+
+
+def _booking(profile: Profile) -> list[str]:
+    """Return the owner and the operator, those of them whose ultimate parent is not known."""
+    unknown = [seat.party for seat in (profile.owner, profile.operator) if seat.parent == UNKNOWN]
+    return list(dict.fromkeys(unknown)) or [profile.owner.party]
+
+
+def _below_listed(profile: Profile) -> list[str]:
+    """Return the parties whose ultimate parent is listed, or owned by listed parties, by a share that is not stated."""
+    seats = (profile.recipient, profile.owner, profile.operator)
+    return list(dict.fromkeys(seat.party for seat in seats if seat.listed_parent)) or [profile.recipient.party]
+
+
+def _rests_on(profile: Profile) -> str:
+    """Return the sentence that names the shares by which listed parties own a party of a movement."""
+    found: dict[str, None] = {}
+    for seat in (profile.recipient, profile.owner, profile.operator):
+        if seat.listed_share and not seat.listed_by:
+            found[f"{seat.party} is listed itself"] = None
+        found.update(dict.fromkeys(f"{owner} owns {share}% of {owned}" for owner, share, owned in seat.listed_by))
+    return f" As stated, {', '.join(found)}." if found else ""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ledger.core.facts import UNKNOWN
 from ledger.core.groups import Groups
 from ledger.core.knowledge import Knowledge
-from ledger.core.lens import EVERYONE, NOTHING, Amount, Key, Lens, window_of
+from ledger.core.lens import EVERYONE, NOTHING, ZERO, Amount, Key, Lens, window_of
 from ledger.core.rulebook import Cap, Span, dimensions_of
 
 
@@ -50,7 +50,9 @@ def on_day(amounts: Mapping[Key, Amount], lens: Lens, knowledge: Knowledge, day:
             base = lens.caps[cap.limit.share.of]
             part = part_of(key.subject, base, shown=True)
             base_amount = totals.get(Key(key.book, base.name, part, window_in(base, key.window)), NOTHING)
-            limit = cap.limit.share.fraction * base_amount.tpp if _is_known(part, base, knowledge, day) else None
+            limit = (
+                cap.limit.share.fraction * max(base_amount.tpp, ZERO) if _is_known(part, base, knowledge, day) else None
+            )
             cap = replace(cap, limit=replace(cap.limit, steps=((None, limit),)))
         found.append(OnDay(key, cap, span, amount, base_amount))
     return found

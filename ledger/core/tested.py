@@ -6,6 +6,7 @@ asked of a cap is asked of it in the same way.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from ledger.core.groups import Groups, Membership
 from ledger.core.lens import NOTHING, ZERO, Amount, Key, Lens
 from ledger.core.position import Position
 from ledger.core.rulebook import Cap, Share, Span, dimensions_of
-from ledger.core.shown import part_of, shown_subject, window_in
+from ledger.core.shown import part_of, window_in
 
 Changes = Mapping[date, Amount]
 Step = tuple[date, Decimal | None, Decimal | None]  # a day, the limit from it on, and the most it may be
@@ -57,7 +58,7 @@ def tested(key: Key, cap: Cap, first: date, position: Position, asked: Mapping[K
     """
     groups = position.knowledge.groups
     kin = _kin(key, cap, first, groups)
-    shown = key._replace(subject=shown_subject(key.subject, cap, groups, first))
+    shown = key._replace(subject=_shown(key.subject, kin)) if kin else key
     whole = Tested(shown, cap, _counter(key, kin, first, position), _changes(key, kin, asked, first), kin=kin)
     share = cap.limit.share
     if share is None:
@@ -88,7 +89,8 @@ def _steps(share: Share, base: Counter, changes: Changes, first: date) -> list[S
     steps: list[Step] = []
     for day in sorted({first, *base.days[bisect_right(base.days, first) :], *counted}):
         used = base.used(day).plus(_until(counted, day))
-        steps.append((day, share.fraction * used.tpp, share.fraction * (used.tpp + used.doubt_tpp)))
+        sure = max(used.tpp, ZERO)  # more was returned than shipped: then there is none of it
+        steps.append((day, share.fraction * sure, share.fraction * max(sure, used.tpp + used.doubt_tpp)))
     return steps
 
 
@@ -98,7 +100,7 @@ def _declared(
     """Return steps, undetermined on days for which whom the base is of declared no stock, and why."""
     first = steps[0][0]
     declarers = kin or [Membership(first, dimensions_of(base_key.subject).get("owner", ""), ())]
-    edges = {each.first for each in declarers}
+    edges = {max(each.first, first) for each in declarers}
     edges |= {day for each in declarers for day in groups.declaration_days(each.top, period) if day > first}
     found: list[Step] = []
     why = ""
@@ -161,24 +163,32 @@ def shares_of(key: Key, lens: Lens, position: Position) -> list[tuple[Key, Cap]]
 
 def _kin(key: Key, cap: Cap, first: date, groups: Groups) -> tuple[Membership, ...]:
     """Return whose counters are added up from a day on; () where a counter is tested by itself."""
-    return tuple(groups.memberships(dimensions_of(key.subject)["owner"], first)) if cap.is_grouped else ()
+    return groups.memberships(dimensions_of(key.subject)["owner"], first) if cap.is_grouped else ()
+
+
+def _shown(subject: str, kin: Sequence[Membership]) -> str:
+    return re.sub(r"(^|,)owner=[^,]*", rf"\1owner_group={kin[0].top}", subject)
 
 
 def _counter(key: Key, kin: Sequence[Membership], first: date, position: Position) -> Counter:
     """Return a counter from a day on: a group's is the sum of its owners', as owned on each day."""
-    owners = {name for each in kin for name in each.owners}
-    if len(owners) <= 1:
+    if _is_alone(kin):
         return position.counter(key, first)
+    owners = {name for each in kin for name in each.owners}
     return _added({name: position.counter(_of_owner(key, name), first) for name in owners}, kin, first)
 
 
 def _changes(key: Key, kin: Sequence[Membership], asked: Mapping[Key, Changes], first: date) -> Changes:
     """Return what a movement changes of a counter, or of a group as owned on each day."""
-    owners = {name for each in kin for name in each.owners}
-    if len(owners) <= 1:
+    if _is_alone(kin):
         return asked.get(key, {})
+    owners = {name for each in kin for name in each.owners}
     changed = {name: Counter(deltas=asked.get(_of_owner(key, name), {}).items()) for name in owners}
     return {day: amount for day, amount in _added(changed, kin, first).deltas.items() if any(amount)}
+
+
+def _is_alone(kin: Sequence[Membership]) -> bool:
+    return all(len(each.owners) == 1 for each in kin)
 
 
 def _added(held: Mapping[str, Counter], kin: Sequence[Membership], first: date) -> Counter:
@@ -188,9 +198,10 @@ def _added(held: Mapping[str, Counter], kin: Sequence[Membership], first: date) 
     total = before
     for n, group in enumerate(kin):
         until = kin[n + 1].first if n + 1 < len(kin) else None
-        days = {group.first} if n else set()
+        since = max(group.first, first)
+        days = {since} if n else set()
         for name in group.owners:
-            days |= {day for day in held[name].days if day >= group.first and (until is None or day < until)}
+            days |= {day for day in held[name].days if day >= since and (until is None or day < until)}
         for day in sorted(days):
             now = _sum(held, group.owners, day)
             deltas[day] = now.plus(_minus(total))
@@ -237,7 +248,7 @@ def _falling(changes: Changes) -> dict[date, Amount]:
 
 def shrinks(changes: Changes) -> bool:
     """Return whether changes, taken together, lower a counter on any day."""
-    return bool(_falling(changes))
+    return any(each.tpp + each.doubt_tpp < 0 for each in changes.values()) and bool(_falling(changes))
 
 
 def _until(changes: Changes, last: date) -> Amount:

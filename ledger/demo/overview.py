@@ -174,7 +174,7 @@ class _Day:
         else:
             written = next(each for each in adoption.book.caps if each.name == cap.cap).of_subject(cap.subject)
             used, limit = NOTHING, None if written.limit.unlimited else limit_on(written, self.view.on)
-            left, state = limit, str(counters.state(written, NOTHING, NOTHING, limit))
+            left, state = limit, str(counters.state(written, NOTHING, NOTHING, limit, self.view.on))
         return Beside(
             cap.cap, cap.subject, cap.law, cap.status, cap.when_exceeded, cap.window, cap.unit, used, limit, left,
             state, cap.confidence,

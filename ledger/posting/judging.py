@@ -180,6 +180,7 @@ class Judging:
         payload = records.payload_of("movement", self.actor, None, "request", body)
         self.batch.add(MOVEMENT_POSTED, self.actor, None, _exporter(judged), payload, judgments.posted(judged, seq))
         self._take_in(seq, judged)
+        self.dispute(judged.breaches, judged.movement.effective_on, OPERATOR, seq)
 
     def _take_in(self, seq: int, judged: Judged) -> None:
         self.batch.made.append((seq, Effects(judged.opened, judged.entries)))
@@ -195,7 +196,12 @@ class Judging:
         seq = self.batch.next_seq
         moves = authorizing.moves(registered, self.memory.position, seq)
         if moves and moves.judged.refusal:
-            return self._refuse(asked, moves.judged.refusal), moves.judged.refusal
+            refused = judgments.refused(moves.judged)
+            key = asked.request.key
+            return (
+                self.batch.add(REQUEST_REFUSED, self.actor, key, LEDGER, self._payload(asked), refused),
+                moves.judged.refusal,
+            )
         judgment = judgments.stated(registered.record_kind, registered.judged)
         self.batch.add(registered.record_kind, self.actor, asked.request.key, LEDGER, self._payload(asked), judgment)
         self.batch.facts.append(

@@ -230,8 +230,7 @@ def _adoption(knowledge: Knowledge, on: date, rulebook: str | None) -> Adoption:
         if in_force is None:
             raise NotFound(f"No rulebook is in force on {on}.", "Adopt one, or name one with --rulebook.")
         return in_force
-    adopted = next((each.book for each in reversed(knowledge.adoptions) if each.book.name == rulebook), None)
-    return Adoption(0, adopted or rulebooks.load(rulebook), EVER)
+    return Adoption(0, rulebooks.named(rulebook, [each.book for each in knowledge.adoptions]), EVER)
 
 
 def _predecessor(conn: Connection, before: _Last | None, rulebook: str) -> _Last | None:

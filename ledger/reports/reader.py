@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from ledger import rulebooks
-from ledger.core.errors import NotFound
+from ledger.core.errors import NotFound, Unusable
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
@@ -73,6 +73,7 @@ class Reader:
 
         Raises:
             NotFound: there is no such record or rulebook.
+            Unusable: row-level security hides the ledger from this login.
         """
         try:
             yield self._view(on, known, rulebook)
@@ -82,8 +83,14 @@ class Reader:
     def _view(self, on: date, known: int | datetime | None, rulebook: str | None) -> View:
         conn = self._conn
         row = conn.execute(SQL["head"]).fetchone()
-        size = int(row[0]) if row else 0
-        at = self._record(known, size)
+        if row is None:  # an empty ledger has room for everything: what is hidden must not look like one
+            raise Unusable(
+                "rows_hidden",
+                "The database shows this login nothing of the ledger.",
+                "Connect as the owner of its tables, or be granted capledger_reader.",
+            )
+        size = int(row[0])
+        at = record_at(conn, known, size)
         if at < self._knowledge.seq:
             knowledge, books = learn(conn, Knowledge(), at), Books()
         else:
@@ -99,22 +106,25 @@ class Reader:
         position = open_position(knowledge, source, books, adoptions)
         return View(conn, on, at, size, position, self._profiles, book)
 
-    def _record(self, known: int | datetime | None, size: int) -> int:
-        if known is None:
-            return size
-        if isinstance(known, datetime):
-            row = self._conn.execute(SQL["position_at"], {"moment": known}).fetchone()
-            return int(row[0] or 0) if row else 0
-        if not 0 <= known <= size:
-            raise NotFound(
-                f"The journal has {size:,} records; {known:,} is not one of them.", "Ask for an earlier one."
-            )
-        return known
-
     def _book(self, named: str, knowledge: Knowledge) -> tuple[Rulebook, Books]:
-        adopted = next((each.book for each in reversed(knowledge.adoptions) if each.book.name == named), None)
-        book = adopted or rulebooks.load(named)
+        book = rulebooks.named(named, [each.book for each in knowledge.adoptions])
         held = self._asked.get(named)
         if held is None or held[0].sha256 != book.sha256:
             held = self._asked[named] = book, Books()
         return held
+
+
+def record_at(conn: Connection, known: int | datetime | None, size: int) -> int:
+    """Return the record that a journal number or a moment names, the newest where neither is said.
+
+    Raises:
+        NotFound: the journal has no such record.
+    """
+    if known is None:
+        return size
+    if isinstance(known, datetime):
+        row = conn.execute(SQL["position_at"], {"moment": known}).fetchone()
+        return int(row[0] or 0) if row else 0
+    if not 0 <= known <= size:
+        raise NotFound(f"The journal has {size:,} records; {known:,} is not one of them.", "Ask for an earlier one.")
+    return known

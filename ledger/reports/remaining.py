@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from ledger.core import counters
-from ledger.core.deciding import Judged, judge
+from ledger.core import counters, weights
+from ledger.core.deciding import Judged, judge, judge_models
 from ledger.core.errors import NotFound
+from ledger.core.facts import Authorization
 from ledger.core.movements import Line, Movement
-from ledger.core.refusals import OPERATOR, Looked
-from ledger.core.rulebook import Span
+from ledger.core.pausing import nothing_left, remark
+from ledger.core.refusals import OPERATOR, Looked, Refusal, paused
+from ledger.core.rulebook import PAUSED, Span
 from ledger.core.tested import test_days
+from ledger.core.turning import turned_on
 from ledger.reports.reader import View
 
 BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not_permitted")
@@ -22,8 +26,9 @@ BLOCKING = ("authorization_not_active", "outside_validity", "undetermined", "not
 class CapLeft:
     """One cap that a movement touches, on the day from `on` that leaves least. Amounts are in `unit`.
 
-    limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips. Where one
-    asks who may not see what others have used of a shared cap, used and doubt are None too.
+    limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips. remark: the
+    limit as stated where it has a tolerance, and the period in which it is suspended or blocked. Where one asks who may
+    not see what others have used of a shared cap, used and doubt are None too.
     """
 
     cap: str
@@ -41,6 +46,7 @@ class CapLeft:
     when_exceeded: str
     status: str
     confidence: str
+    remark: str = ""
 
     @property
     def binds(self) -> bool:
@@ -53,7 +59,8 @@ class Remaining:
     """How much of one chip may still be moved.
 
     remaining_tpp, remaining_chips: None where nothing limits. binding_cap: the cap's name, `authorization` for its
-    open, `unlimited`, or the reason for which nothing may be moved at all (see `why`).
+    open, `unlimited`, or the reason for which nothing may be moved at all (see `why`). readings: the option chosen of
+    each reading that the answer turns on.
     """
 
     remaining_tpp: Decimal | None
@@ -67,6 +74,7 @@ class Remaining:
     open_tpp: Decimal | None
     open_chips: int | None
     caps: tuple[CapLeft, ...]
+    readings: Mapping[str, str] = field(default_factory=dict)
 
 
 def remaining(
@@ -84,7 +92,30 @@ def remaining(
         authorization=authorization, **stated,  # type: ignore[arg-type]
     )  # fmt: skip
     movement = Movement(kind, view.on, view.on.isoformat(), (line,), exporter)
-    judged = explain(view, movement)
+    return _remaining(view, explain(view, movement))
+
+
+def remaining_models(view: View, terms: Authorization) -> Remaining:
+    """Return what is left of an authorization for models on such terms; `remaining_chips` is a number of models.
+
+    Raises:
+        NotFound: a party is not known on the day.
+    """
+    asked = weights.resolve(terms, 1, view.on, view.position.knowledge)
+    if isinstance(asked, list):
+        named = asked[0]
+        problem = NotFound(
+            f"{named.field} names party '{named.named}', which is not known on {view.on}.", "Register the party first."
+        )
+        problem.code = named.code
+        raise problem
+    lot, entry = weights.open_lot(asked, view.on, terms.last_day, view.known + 1)
+    movement = Movement("authorize", view.on, view.on.isoformat(), ())
+    return _remaining(view, judge_models(movement, asked, [entry], [lot], view.position))
+
+
+def _remaining(view: View, judged: Judged) -> Remaining:
+    """Return what is left of what a judgment of one chip, or of one model, looked at."""
     per_chip = judged.lines[0].profile.tpp_per_chip
     caps = tuple(_left(view, looked) for looked in judged.looked)
     open_chips, open_tpp = _open(view, judged)
@@ -106,6 +137,13 @@ def remaining(
         if not judged.refusal.window and not any(cap.cap == judged.refusal.cap for cap in caps):
             binding_cap = judged.refusal.code
         left_chips, left_tpp = 0, Decimal(0)
+    elif judged.refusal and (held := _held_back(judged)):
+        why, remedy, binding_cap = held.message, held.remedy, held.cap
+        left_chips, left_tpp = 0, Decimal(0)
+    readings = turned_on([answer], judged.looked)
+    if why and judged.refusal:
+        denied = judged.refusal.code == "not_permitted"  # what a rule denies is not held against caps
+        why += _turning(turned_on([answer], [] if denied else judged.looked))
     return Remaining(
         left_tpp,
         left_chips,
@@ -118,6 +156,7 @@ def remaining(
         open_tpp,
         open_chips,
         caps,
+        readings,
     )
 
 
@@ -142,6 +181,21 @@ def window_text(span: Span) -> str:
     return f"{span.first or '..'}/{span.until or '..'}"
 
 
+def _turning(readings: Mapping[str, str]) -> str:
+    if not readings:
+        return ""
+    plural = "s" * (len(readings) > 1)
+    return f" It turns on the reading{plural} {', '.join(f'{name}: {chosen}' for name, chosen in readings.items())}."
+
+
+def _held_back(judged: Judged) -> Refusal | None:
+    """Return what to say of the first cap that refuses and admits nothing on the day; None where there is none."""
+    for looked in judged.looked:
+        if looked.cap.when_exceeded == "refuse" and looked.standing.finding in PAUSED:
+            return paused(looked)
+    return None
+
+
 def _left(view: View, looked: Looked) -> CapLeft:
     cap = looked.cap
     first = min(looked.changes)
@@ -150,6 +204,14 @@ def _left(view: View, looked: Looked) -> CapLeft:
     standing = counters.tightest(looked.counter, cap, first, spans)
     used = looked.counter.used(standing.day)
     unstated = cap.limit.unit == "chips" and bool(used.unstated_tpp)
+    if looked.standing.finding in PAUSED:
+        shown = looked.standing
+        return CapLeft(
+            cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, shown.limit, shown.used,
+            shown.doubt, nothing_left(shown), counters.state(cap, shown.used, shown.doubt, shown.limit, shown.day),
+            shown.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+            remark(cap, shown.day),
+        )  # fmt: skip
     limit = standing.limit
     if limit is not None and looked.gain:  # the chip that is asked has enlarged the base already
         limit -= looked.gain * sum(each.tpp for day, each in looked.changes.items() if day <= standing.day)
@@ -160,13 +222,14 @@ def _left(view: View, looked: Looked) -> CapLeft:
         "undetermined" if unstated and not cap.limit.unlimited
         else counters.state(cap, standing.used, standing.doubt, None if unstated else limit),
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
+        remark(cap, view.on),
     )  # fmt: skip
 
 
 def _fits(cap: CapLeft, per_chip: Decimal) -> tuple[int, Decimal]:
     """Return the chips and TPP that still fit under a cap."""
     left = max(cap.remaining or Decimal(0), Decimal(0))
-    if cap.unit == "chips":
+    if cap.unit != "TPP":
         return int(left), left * per_chip
     return int(left // per_chip), left
 

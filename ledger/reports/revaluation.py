@@ -102,18 +102,29 @@ class Revaluation:
 def revaluation(view: View) -> Revaluation:
     """Return the counters of the book in force on the view's day, frozen and revalued."""
     revalued, chips = _revalued(view)
-    adoption = view.adoption
-    if adoption is None:
-        return Revaluation(chips, ())
+    return Revaluation(chips, beside(view, view.adoption, {}, revalued) if view.adoption else ())
+
+
+def beside(
+    view: View, adoption: Adoption, before: Mapping[int, Profile], after: Mapping[int, Profile],
+    known_before: Knowledge | None = None,
+) -> tuple[Revalued, ...]:  # fmt: skip
+    """Return a book's counters on the view's day, with some profiles in the place of frozen ones, before and after.
+
+    known_before: what groups are owned by before; None is what the view knows.
+    """
     frozen = amounts_on(view, adoption)
-    after = dict(frozen)
-    for key, change in _changes(view, adoption, revalued).items():
-        after[key] = after.get(key, NOTHING).plus(change)
     caps = {cap.name: n for n, cap in enumerate(adoption.book.caps)}
-    before = {_name(each): each for each in of_amounts(frozen, adoption, view.position.knowledge, view.on)}
-    then = {_name(each): each for each in of_amounts(after, adoption, view.position.knowledge, view.on)}
-    names = sorted({**before, **then}, key=lambda name: (caps[name[0]], *name[1:]))
-    return Revaluation(chips, tuple(Revalued(before.get(name), then.get(name)) for name in names))
+    sides: list[dict[tuple[str, str, str], CapStanding]] = []
+    knowledge = view.position.knowledge
+    for profiles, known in ((before, known_before or knowledge), (after, knowledge)):
+        amounts = dict(frozen)
+        for key, change in _changes(view, adoption, profiles).items():
+            amounts[key] = amounts.get(key, NOTHING).plus(change)
+        found = of_amounts(amounts, adoption, known, view.on)
+        sides.append({_name(each): each for each in found})
+    names = sorted({**sides[0], **sides[1]}, key=lambda name: (caps[name[0]], *name[1:]))
+    return tuple(Revalued(sides[0].get(name), sides[1].get(name)) for name in names)
 
 
 def _revalued(view: View) -> tuple[dict[int, Profile], tuple[Rerated, ...]]:
@@ -145,7 +156,9 @@ def _at(frozen: Profile, chip: Chip, knowledge: Knowledge, on: date) -> Profile:
 
 
 def _changes(view: View, adoption: Adoption, revalued: Mapping[int, Profile]) -> dict[Key, Amount]:
-    """Return what revaluing adds to each counter on the view's day: the new effects less the frozen ones."""
+    """Return what other profiles add to each counter on the view's day: their effects less those of the frozen."""
+    if not revalued:
+        return {}
     lens: Lens = view.position.lenses[adoption.seq]
     days: dict[Key, dict[date, Amount]] = {}
     wanted = {"known": view.known, "profiles": list(revalued)}

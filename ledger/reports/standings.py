@@ -12,6 +12,8 @@ from ledger.core import counters
 from ledger.core.compute import plain
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import NOTHING, Amount, Key, Lens, limit_on
+from ledger.core.pausing import remark
+from ledger.core.rulebook import PAUSED
 from ledger.core.shown import OnDay, on_day
 from ledger.core.tested import is_tested_on
 from ledger.reports.reader import View
@@ -22,7 +24,11 @@ from schema.queries import SQL
 
 @dataclass(frozen=True, slots=True)
 class CapStanding:
-    """One counter on one day. Amounts are in `unit`; limit and left are None where undetermined or only watched."""
+    """One counter on one day. Amounts are in `unit`; limit and left are None where undetermined or only watched.
+
+    limit is the one enforced. left is a balance: of a cap that is suspended or blocked nothing of it can be drawn.
+    remark: the limit as stated where it has a tolerance, and the period in which it is suspended or blocked.
+    """
 
     book: str
     cap: str
@@ -40,6 +46,7 @@ class CapStanding:
     when_exceeded: str
     status: str
     confidence: str
+    remark: str = ""
 
     def body(self) -> dict[str, Any]:
         """Return the standing as JSON, amounts as exact text."""
@@ -54,7 +61,7 @@ class CapStanding:
         return {
             "book": self.book, "cap": self.cap, "subject": self.subject, "tier": self.tier, "window": self.window,
             "unit": self.unit, **text, "state": self.state, "law": self.law, "when_exceeded": self.when_exceeded,
-            "status": self.status, "confidence": self.confidence,
+            "status": self.status, "confidence": self.confidence, **({"remark": self.remark} if self.remark else {}),
         }  # fmt: skip
 
 
@@ -125,16 +132,16 @@ def _standing(adoption: Adoption, shown: OnDay, on: date) -> CapStanding:
     used, doubt, unstated = counters.measured(amount, cap.limit.unit)
     limit = None if cap.limit.unlimited else limit_on(cap, on)
     left = None if limit is None or unstated else limit - used - doubt
-    state = counters.state(cap, used, doubt, limit)
+    state = counters.state(cap, used, doubt, limit, on)
     share = cap.limit.share
     if share and state == "over" and used <= share.fraction * (shown.base.tpp + shown.base.doubt_tpp):
         state = "undetermined"  # part of what it is a share of is in doubt
-    if unstated and state != "watched":
+    if unstated and state not in ("watched", *PAUSED):
         state = "undetermined"
     if not is_tested_on(cap, on):
         state = "watched"
     return CapStanding(
         adoption.book.name, cap.name, subject, tier_of(subject, adoption, on), window_text(shown.span), cap.limit.unit,
         limit, used, doubt, amount.tpp + amount.doubt_tpp, left, state, cap.law, cap.when_exceeded, cap.status,
-        cap.confidence,
+        cap.confidence, remark(cap, on),
     )  # fmt: skip

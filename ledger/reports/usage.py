@@ -50,11 +50,13 @@ def usage(view: View, by: str) -> list[Usage]:
     for number, stage, lot_day, last_day, unstated, chips, tpp in view.conn.execute(
         SQL["stage_totals"], {"known": view.known, "day": view.on}
     ):
+        if stage == "authorized":  # models are no chips
+            continue
         if stage in ("reserved", "open") and last_day is not None and view.on > last_day:
             continue
         subject = _subject(view, profiles[number], by, lot_day)
         total = totals.setdefault(subject, Usage(subject))
-        for name, sign in _COUNTED[stage]:
+        for name, sign in COUNTED[stage]:
             total.tpp[name] += sign * tpp
             if unstated:
                 total.unstated_tpp[name] += sign * tpp
@@ -63,7 +65,8 @@ def usage(view: View, by: str) -> list[Usage]:
     return sorted(totals.values(), key=lambda each: (-each.tpp["licensed"], -each.tpp["shipped"], each.subject))
 
 
-_COUNTED: dict[str, tuple[tuple[str, int], ...]] = {
+# What one chip of each stage of the journal adds to the stages that are shown.
+COUNTED: dict[str, tuple[tuple[str, int], ...]] = {
     "reserved": (("reserved", 1),),
     "licensed": (("licensed", 1),),
     "open": (("open", 1),),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from ledger.core.errors import BadRulebook, Malformed, NotFound, Problem
 from ledger.core.rulebook import Rulebook
-from ledger.rulebooks.book import likes, read_book
+from ledger.rulebooks.book import like_whole, likes, read_book
 from ledger.rulebooks.document import Finding, Findings, choices
 from ledger.rulebooks.parameters import Settings, settings_of, with_settings
 
 __all__ = [
-    "Finding", "bundle", "bundle_of", "lint", "load", "parse", "parse_bundle", "read", "refuse_proposal", "shipped",
-    "with_settings",
+    "Finding", "bundle", "bundle_of", "lint", "load", "named", "parse", "parse_bundle", "read", "refuse_proposal",
+    "shipped", "with_settings",
 ]  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def shipped() -> dict[str, Path]:
 
 
 def load(name_or_path: str | Path) -> Rulebook:
-    """Return a shipped rulebook by its name, or one from a file; `name?limit=5&list=AE,SA` sets its parameters.
+    """Return a shipped rulebook by its name, or one from a file; `name?limit=5&list=AE,SA&reading=option` sets it.
 
     Errors: NotFound where there is neither, BadRulebook where it does not say what a rulebook must say, Malformed for
     a setting that it does not allow.
@@ -85,6 +85,18 @@ def bundle_of(book: Rulebook) -> dict[str, str]:
     return {book.name: book.text, **book.like}
 
 
+def named(name: str, adopted: Iterable[Rulebook]) -> Rulebook:
+    """Return the book that `--rulebook` names: an adopted one, of several the last, else as `load`; as set behind it.
+
+    Errors: as `load`.
+    """
+    plain, settings = settings_of(name)
+    book = next((each for each in reversed(list(adopted)) if each.name == plain), None)
+    if book is None:
+        return load(name)
+    return _parsed(book.text, book.name, tuple(book.like.items()), settings) if settings else book
+
+
 def refuse_proposal(book: Rulebook) -> None:
     """Refuse to adopt what is proposed and nothing more, or what is not itself without its settings.
 
@@ -94,7 +106,8 @@ def refuse_proposal(book: Rulebook) -> None:
     if "proposed" in book.status and not any(book.status.get(state, "none") != "none" for state in IN_LAW):
         message = f"{book.name} is proposed, not law: it is compared, never adopted to judge."
         raise Malformed("name", message, remedy)
-    if any(each.is_set for each in book.parameters.values()):
+    asked = [each.is_set for each in book.parameters.values()] + [each.is_set for each in book.readings.values()]
+    if any(asked):
         message = f"{book.name} is a book with settings, which are no part of its document: it cannot be adopted."
         raise Malformed("name", message, remedy)
 
@@ -112,8 +125,9 @@ def parse_bundle(bundle: Mapping[str, str], name: str = "") -> Rulebook:
 def _parsed(text: str, where: str, others: tuple[tuple[str, str], ...], settings: Settings = ()) -> Rulebook:
     """Read a book whose likes are among the others; each of them may be like those that are left."""
     left = dict(others)
+    whole = like_whole(text)
     books = {
-        name: _parsed(left[name], name, tuple(other for other in others if other[0] != name))
+        name: _base(left[name], name, tuple(other for other in others if other[0] != name), name == whole, settings)
         for name in likes(text)
         if name in left
     }
@@ -122,6 +136,13 @@ def _parsed(text: str, where: str, others: tuple[tuple[str, str], ...], settings
     findings.refuse()
     assert book is not None  # no error, so there is a book
     return book
+
+
+def _base(text: str, name: str, others: tuple[tuple[str, str], ...], whole: bool, settings: Settings) -> Rulebook:
+    """Return a book that another one is like; as a whole, so its readings are chosen as the other's are."""
+    book = _parsed(text, name, others)
+    chosen = tuple(each for each in settings if each[0] in book.readings) if whole else ()
+    return _parsed(text, name, others, chosen) if chosen else book
 
 
 def _books(text: str, library: Callable[[str], Rulebook]) -> tuple[dict[str, Rulebook], dict[str, str]]:

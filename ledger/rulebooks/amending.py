@@ -93,12 +93,13 @@ def check_bounds(draft: Draft, book: Rulebook, name: str, amendment: Amendment, 
 
 
 def renewed(book: Rulebook) -> Rulebook:
-    """Return a book whose lists were changed with its amendments and bounds meant for those now on them."""
+    """Return a book whose lists were changed with its amendments, bounds and periods meant for those now on them."""
     caps = [
         replace(
             cap,
             amended=tuple(replace(each, destinations=members_of(book, each.of)) for each in cap.amended),
             bounds=tuple(replace(each, destinations=members_of(book, each.of)) for each in cap.bounds),
+            pauses=tuple(replace(each, destinations=members_of(book, each.of)) for each in cap.pauses),
         )
         for cap in book.caps
     ]

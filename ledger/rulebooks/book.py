@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from ledger.core.rulebook import Reading, Rulebook
-from ledger.rulebooks.amending import read_amendments
+from ledger.rulebooks.amending import read_amendments, renewed
 from ledger.rulebooks.caps import read_caps
 from ledger.rulebooks.checks import check
 from ledger.rulebooks.document import Findings, Piece, Wrong, compose
@@ -16,7 +16,8 @@ from ledger.rulebooks.draft import Draft
 from ledger.rulebooks.duties import read_duties
 from ledger.rulebooks.geography import check_tiers, read_countries, read_lists, read_places, read_tiers
 from ledger.rulebooks.liking import LIKING_KEYS, read_liking
-from ledger.rulebooks.parameters import Settings, read_parameters
+from ledger.rulebooks.limiting import with_fractions
+from ledger.rulebooks.parameters import Settings, query_of, read_parameters
 from ledger.rulebooks.sections import read_controls, read_readings, read_rules, read_status
 from ledger.rulebooks.words import name
 
@@ -44,12 +45,24 @@ def read_book(
     book = None
     with findings.kept():
         root = compose(text)
-        draft = Draft(findings, library, absent)
+        draft = Draft(findings, library, absent, settings=dict(settings))
         book = _read(root, text, draft, settings)
         if linted and not findings.has_errors():
             check(draft, book)
     errors = any(finding.level == "error" for finding in findings.found[before:])
     return None if errors else book
+
+
+@lru_cache(maxsize=64)
+def like_whole(text: str) -> str:
+    """Return the name of the book that a document is a changed one of; "" where it is none."""
+    try:
+        root = compose(text)
+    except Wrong:
+        return ""
+    like = root.value.get("like") if isinstance(root.value, dict) else None
+    named = like.value.get("rulebook") if like and isinstance(like.value, dict) else like
+    return named.value if named and isinstance(named.value, str) else ""
 
 
 @lru_cache(maxsize=64)
@@ -78,7 +91,6 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
         status = read_status(draft, table["status"])
         return replace(read_liking(draft, table, _head(table, text), settings), status=status)
     table = root.table("The rulebook", BOOK_KEYS, REQUIRED_KEYS)
-    read_parameters(draft, None, settings)  # there are none to set
 
     def section(key: str, read: Callable[[Draft, Piece], None]) -> None:
         if key in table:
@@ -94,12 +106,13 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
     section("lists", read_lists)
     section("tiers", read_tiers)
     section("readings", read_readings)
+    read_parameters(draft, None, settings)  # there are none: what is set is a reading
     section("controls", read_controls)
     rules = read_rules(draft, table["rules"])
     caps = read_caps(draft, table["caps"])
-    head = _head(table, text)
+    head, query = _head(table, text), query_of({}, draft.readings)
     book = Rulebook(
-        name=head["name"],
+        name=head["name"] + query,
         revision=int(head["revision"]),
         title=head["title"],
         source=head["source"],
@@ -114,14 +127,16 @@ def _read(root: Piece, text: str, draft: Draft, settings: Settings) -> Rulebook:
         caps=caps,
         duties=read_duties(draft, table["duties"], caps) if "duties" in table else (),
         territories=draft.territories,
-        sha256=sha256(text.encode()).hexdigest(),
+        left_out=tuple(draft.left_out),
+        sha256=sha256((text + query).encode()).hexdigest(),
         text=text,
         like={
             key: body for each in draft.library.values() for key, body in {each.name: each.text, **each.like}.items()
         },
     )
+    book = with_fractions(draft, renewed(book))
     if "amendments" in table:
-        book = read_amendments(draft, table["amendments"], book)
+        book = with_fractions(draft, read_amendments(draft, table["amendments"], book))
     if not findings.has_errors():
         check_tiers(draft, book)
     return book

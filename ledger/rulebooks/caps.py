@@ -14,6 +14,8 @@ from ledger.core.rulebook import Cap, Counts, Limit, Share, Unit, Window
 from ledger.rulebooks.conditions import read_where
 from ledger.rulebooks.document import Piece, Wrong, choices
 from ledger.rulebooks.draft import Draft, base_chips
+from ledger.rulebooks.limiting import read_of_limit
+from ledger.rulebooks.pausing import check_fit, read_pauses, read_tolerance
 from ledger.rulebooks.words import SOURCE_KEYS, amount, day_of, day_of_year, flag, fraction, name, one_of, source, span
 
 COUNTS = ("granted", "shipped", "held", "authorizations")
@@ -37,7 +39,7 @@ STATUSES = ("framework", "reported", "discussed")  # of what is no law: it may f
 COUNTER_KEYS = ("counts", "gives_back", "by", "where")
 CAP_KEYS = (
     *("name", "if", *COUNTER_KEYS, "window", "after", "limit", "critical_at", "when_exceeded", "when_base_shrinks"),
-    *("tested_on", "base", "status", *SOURCE_KEYS),
+    *("tested_on", "tolerance", "suspended", "blocked", "base", "status", *SOURCE_KEYS),
 )
 LIMIT_KEYS = ("schedule", "share", "of", "asked_chips_enlarge_base")
 _ROLLING = re.compile(r"rolling ([1-9][0-9]{0,3}) days").fullmatch
@@ -78,8 +80,11 @@ def _cap(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Cap:
         when_exceeded=cast(Any, _excess(table, "when_exceeded") or "refuse"),
         base=_base(table["base"]) if "base" in table else (),
         status=one_of(table["status"], "`status`", STATUSES) if "status" in table else "",
+        tolerance=read_tolerance(table),
+        pauses=read_pauses(draft, table),
         **source(table),
     )
+    check_fit(cap, table)
     if cap.limit.unlimited:
         if "when_exceeded" in table:
             table["when_exceeded"].wrong(f"{cap.name} has no limit to exceed.", "Remove `when_exceeded`.")
@@ -96,7 +101,8 @@ def _cap(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Cap:
 
 def _counter(draft: Draft, table: Mapping[str, Piece]) -> dict[str, Any]:
     """Return what a cap and the base of a share have in common: what counts, where, per what, what gives back."""
-    by = tuple(one_of(part, "`by`", BY) for part in table["by"].each()) if "by" in table else ()
+    stated = draft.chosen_part(table["by"], "`by`").each() if "by" in table else []
+    by = tuple(one_of(part, "`by`", BY) for part in stated)
     if len(set(by)) < len(by):
         table["by"].wrong("`by` names a dimension twice.", "Name it once.")
     return {
@@ -147,6 +153,8 @@ def _days(piece: Piece) -> Window:
 
 def _limit(draft: Draft, table: Mapping[str, Piece], window: Window) -> Limit:
     piece = table["limit"]
+    if isinstance(piece.value, dict) and "of_limit" in piece.value:
+        return read_of_limit(table, piece)
     if isinstance(piece.value, dict) and "share" in piece.value:
         return _share(draft, table, piece, window)
     for key in ("tested_on", "when_base_shrinks"):

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from ledger.core.rulebook import Cap, Member, Rulebook
 from ledger.rulebooks.draft import Draft
+from ledger.rulebooks.pausing import check_pauses
 from ledger.rulebooks.reachable import is_under, why_nobody
 
 
@@ -20,6 +21,7 @@ def check(draft: Draft, book: Rulebook) -> None:
             _nobody(draft, book, cap, line)
             _schedule(draft, cap, line)
             _amended_twice(draft, cap)
+            check_pauses(draft, book, cap)
     _rules(draft, book)
     for name, line in draft.list_lines.items():
         _twice(draft, book, f"the list {name}", book.lists[name].members, line)

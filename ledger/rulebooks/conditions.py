@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from ledger.core.facts import AUTHORIZATION_KINDS
+from ledger.core.listing import LISTED
 from ledger.core.movements import ACTIVITIES
 from ledger.core.rulebook import All, Any, Condition, Test
 from ledger.rulebooks.document import Piece, choices
 from ledger.rulebooks.draft import Draft, base_chips
 from ledger.rulebooks.geography import country
-from ledger.rulebooks.words import day_of, figure, near
+from ledger.rulebooks.words import day_of, figure, fraction, near, one_of
 
 VALIDATED_END_USERS = ("UVEU", "NVEU")
+BOOKED_TO = ("owner_parent", "operator_parent")
 
 _COMPARISON = re.compile(r"(<=|>=|==|<|>) *(\S+)").fullmatch
 _POWER = re.compile(r"([0-9]+)e([0-9]{1,2})").fullmatch
@@ -53,6 +55,8 @@ def _alternatives(draft: Draft, piece: Piece) -> Condition:
 def _test(draft: Draft, dimension: str, piece: Piece) -> Test:
     if dimension in COMPARED:
         return _comparison(dimension, piece)
+    if dimension == "any_owned":
+        return _owned(piece)
     op = "in"
     if isinstance(piece.value, dict):
         piece = piece.table(f"`{dimension}`", ("not",), ("not",))["not"]
@@ -74,6 +78,13 @@ def _comparison(dimension: str, piece: Piece) -> Test:
     if power := _POWER(bound):
         return Test(dimension, op, (Decimal(power[1]).scaleb(int(power[2])),))
     return Test(dimension, op, (figure(bound, piece),))
+
+
+def _owned(piece: Piece) -> Test:
+    """Return the test of `{by: listed, at_least: 50%}`: how much of a party's owners must be listed, in a hundred."""
+    table = piece.table("`any_owned`", ("by", "at_least"), ("by", "at_least"))
+    least = fraction(table["at_least"], "`at_least`").scaleb(2)
+    return Test("any_owned", ">=", (least, one_of(table["by"], "`by`", (LISTED,))))
 
 
 def _seat(draft: Draft, piece: Piece) -> str:
@@ -138,6 +149,7 @@ _VALUES: Mapping[str, Callable[[Draft, Piece], str]] = {
     "owner": _free,
     "operator": _free,
     "booked_to": _free,
+    "booked_to_is": _word(*BOOKED_TO),
     "ultimate_parent": _free,
     "authorization": _word(*AUTHORIZATION_KINDS),
     "control": _control,
@@ -153,7 +165,7 @@ _VALUES: Mapping[str, Callable[[Draft, Piece], str]] = {
     "owner_holds": _word(*VALIDATED_END_USERS),
 }
 COMPARED = ("tpp", "dram_bandwidth", "us_available_on", "training_operations")
-DIMENSIONS = (*_VALUES, *COMPARED)
+DIMENSIONS = (*_VALUES, *COMPARED, "any_owned")
 
 # Shared: a control class names chips and ECCNs, and an amendment destinations, as a condition does.
 read_chip, read_eccn, read_seat = _chip, _eccn, _seat

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from ledger import reference
-from ledger.core.rulebook import Cap, Control, NamedList, Reading, Rulebook
+from ledger.core.rulebook import Cap, Control, NamedList, Reading, Rule, Rulebook
 from ledger.rulebooks.document import Findings, Piece, choices
 
 
@@ -46,8 +46,11 @@ class Draft:
     list_lines: dict[str, int] = field(default_factory=dict)
     tier_lines: dict[str, int] = field(default_factory=dict)
     rule_lines: list[int] = field(default_factory=list)  # of the rules that are kept, in order
+    left_out: list[tuple[int, Rule]] = field(default_factory=list)  # rules that the chosen readings drop
     cap_lines: dict[str, int] = field(default_factory=dict)
     amendment_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its amendments
+    pause_lines: dict[str, list[int]] = field(default_factory=dict)  # by cap, in the order of its periods
+    settings: dict[str, str] = field(default_factory=dict)  # the option that the person asking chooses, by reading
     bases: dict[str, Cap] = field(default_factory=dict)  # of shares, by the share's cap; each only watched
     using: str = ""
     used: dict[str, list[str]] = field(default_factory=dict)
@@ -56,6 +59,7 @@ class Draft:
         """Take every name that another book has, as if it were written on a line of this one."""
         self.countries, self.places, self.territories = book.countries, dict(book.places), dict(book.territories)
         self.lists, self.tiers, self.controls = dict(book.lists), dict(book.tiers), dict(book.controls)
+        self.readings = dict(book.readings)
         self.list_names, self.control_names = frozenset(book.lists), frozenset(book.controls)
         self.list_lines, self.tier_lines = dict.fromkeys(book.lists, line), dict.fromkeys(book.tiers, line)
 

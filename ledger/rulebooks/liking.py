@@ -19,9 +19,10 @@ from ledger.rulebooks.amending import (
     renewed,
     with_cap,
 )
-from ledger.rulebooks.document import Piece, choices
+from ledger.rulebooks.document import Piece, Wrong, choices
 from ledger.rulebooks.draft import Draft
 from ledger.rulebooks.geography import check_tiers, country
+from ledger.rulebooks.limiting import with_fractions
 from ledger.rulebooks.parameters import Settings, query_of, read_parameters
 from ledger.rulebooks.words import SOURCE_KEYS, one_of_keys, source
 
@@ -34,11 +35,15 @@ def read_liking(draft: Draft, table: Mapping[str, Piece], head: Mapping[str, str
     base = draft.liked(table["like"])
     draft.take(base, table["like"].line)
     parameters = read_parameters(draft, table.get("parameters"), settings)
+    for name in parameters:
+        if name in draft.readings:
+            line = table["parameters"].lines[name]
+            raise Wrong(line, f"{base.name} has a reading called {name} already.", "Give the parameter another name.")
     book = replace(base, parameters=parameters, changes=())
     if "changes" in table:
         book = _changed(draft, book, table["changes"])
     _note_unused(draft, parameters, table)
-    query = query_of(parameters)
+    query = query_of(parameters, book.readings)
     text = head["text"]
     book = replace(
         book,
@@ -48,7 +53,7 @@ def read_liking(draft: Draft, table: Mapping[str, Piece], head: Mapping[str, str
         source=head["source"],
         sha256=sha256((text + query).encode()).hexdigest(),
         text=text,
-        like={base.name: base.text, **base.like},
+        like={base.name.partition("?")[0]: base.text, **base.like},
     )
     if not draft.findings.has_errors():
         check_tiers(draft, book)
@@ -76,6 +81,7 @@ def _changed(draft: Draft, book: Rulebook, piece: Piece) -> Rulebook:
                 book = with_cap(book, cap)
                 draft.cap_lines[cap.name] = part.line
                 amended += [(part.line, cap.name, each) for each in cap.amended]
+    book = with_fractions(draft, book)
     for line, name, amendment in amended:
         with draft.findings.kept():
             check_bounds(draft, book, name, amendment, line)

@@ -1,4 +1,4 @@
-"""Parameters: figures and lists that a rulebook leaves to the person asking, within bounds that it states."""
+"""Settings: figures and lists that a rulebook leaves to the person asking, and readings chosen otherwise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from ledger.core.compute import grouped, plain
 from ledger.core.errors import Malformed
-from ledger.core.rulebook import Parameter
+from ledger.core.rulebook import Parameter, Reading
 from ledger.rulebooks.document import Piece, Wrong, choices
 from ledger.rulebooks.draft import Draft
 from ledger.rulebooks.geography import country
@@ -20,7 +20,7 @@ PARAMETER_KEYS = ("unit", "between", "default", *SOURCE_KEYS)
 UNITS = ("TPP", "chips", "models", "countries")
 UNDETERMINED = "undetermined"
 
-Settings = tuple[tuple[str, str], ...]  # parameter and value, as written
+Settings = tuple[tuple[str, str], ...]  # parameter and value, or reading and option, as written
 
 
 def settings_of(name_or_path: str | Path) -> tuple[str | Path, Settings]:
@@ -35,7 +35,11 @@ def settings_of(name_or_path: str | Path) -> tuple[str | Path, Settings]:
     for part in query.split("&"):
         parameter, sign, value = part.partition("=")
         if not parameter or not sign:
-            raise Malformed("set", f'"{part}" sets no parameter.', "Write NAME=VALUE, such as assured-list=AE,SA.")
+            raise Malformed(
+                "set",
+                f'"{part}" sets no parameter.',
+                "Write NAME=VALUE, such as assured-list=AE,SA, or READING=OPTION.",
+            )
         if parameter in settings:
             raise Malformed("set", f"The parameter {parameter} is set twice.", "Set it once.")
         settings[parameter] = value
@@ -49,7 +53,10 @@ def with_settings(name_or_path: str, stated: Iterable[str]) -> str:
 
 
 def read_parameters(draft: Draft, piece: Piece | None, settings: Settings) -> dict[str, Parameter]:
-    """Return the parameters with their values: as set, else by default. Errors: Malformed, for a setting."""
+    """Return the parameters with their values: as set, else by default.
+
+    settings: those of readings are left to them (`draft.readings`). Errors: Malformed, for a setting.
+    """
     found: dict[str, Parameter] = {}
     for key, part in piece.entries("`parameters`").items() if piece else ():
         with draft.findings.kept():
@@ -58,16 +65,26 @@ def read_parameters(draft: Draft, piece: Piece | None, settings: Settings) -> di
                 raise Wrong(piece.lines[key], f'A parameter cannot be called "{key}".', "Give it another name.")
             found[key] = _parameter(draft, key, part)
     for name, text in settings:
-        if name not in found:
-            known = choices(name, found, "parameters") if found else "The book has no parameters."
-            raise Malformed(name, f'There is no parameter "{name}" to set.', known)
-        found[name] = _set(draft, found[name], text)
+        if name in found:
+            found[name] = _set(draft, found[name], text)
+        elif name not in draft.readings:
+            raise Malformed(name, f'There is no parameter or reading "{name}" to set.', _known(draft, found, name))
     return found
 
 
-def query_of(parameters: Mapping[str, Parameter]) -> str:
-    """Return what was set, in one spelling: "" where nothing was, else `?limit=5&list=AE,SA`."""
+def _known(draft: Draft, parameters: Mapping[str, Parameter], asked: str) -> str:
+    """Return the remedy for what cannot be set: the parameters, and the readings with their options."""
+    guess = choices(asked, [*parameters, *draft.readings], "").partition("Known")[0]
+    options = [f"{each.name} ({' or '.join(each.options)})" for each in draft.readings.values()]
+    figures = f"Known parameters: {', '.join(parameters)}." if parameters else "The book has no parameters."
+    readings = f"Known readings: {', '.join(options)}." if options else "The book has no readings."
+    return f"{guess}{figures} {readings}"
+
+
+def query_of(parameters: Mapping[str, Parameter], readings: Mapping[str, Reading]) -> str:
+    """Return what was set, in one spelling: "" where nothing was, else `?limit=5&list=AE,SA&reading=option`."""
     parts = [f"{each.name}={_plainly(each.value)}" for each in parameters.values() if each.is_set]
+    parts += [f"{each.name}={each.chosen}" for each in readings.values() if each.is_set]
     return f"?{'&'.join(parts)}" if parts else ""
 
 

@@ -16,7 +16,7 @@ from ledger.rulebooks.wording import condition
 
 _PLACE = ("destination", "destination_tier")
 _CHIP = ("chip", "control", "data_center", "tpp", "dram_bandwidth", "us_available_on")
-_SEVERAL = ("evidence", "operator_holds", "owner_holds")  # one movement may have several of them
+_SEVERAL = ("evidence", "operator_holds", "owner_holds", "booked_to_is")  # one movement may have several of them
 _KNOWN = {"authorization": AUTHORIZATION_KINDS, "activity": ACTIVITIES}
 _MOST = 2_000  # alternatives; more are not looked at
 
@@ -31,7 +31,12 @@ def why_nobody(book: Rulebook, cap: Cap) -> str:
     unmet = {_unmet(book, cap, term, ALWAYS) for term in own}
     if "" not in unmet:
         return f"{cap.name} is for nobody: {_in_words(unmet)} {condition(cap.where)}."
-    doors = [(term, rule.span) for rule in book.rules if rule.answer != "deny" for term in _terms(rule.where)]
+    doors = [
+        (term, rule.span)
+        for rule in book.rules
+        if rule.answer not in ("deny", "undetermined")
+        for term in _terms(rule.where)
+    ]
     if len(own) * len(doors) > _MOST:
         return ""
     if any(not _unmet(book, cap, (*mine, *theirs), span) for mine in own for theirs, span in doors):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from ledger.core.errors import Malformed
 from ledger.core.rulebook import Answer, Control, Reading, RequiredParty, Rule, Span
 from ledger.rulebooks.conditions import read_chip, read_eccn, read_where
 from ledger.rulebooks.document import Piece, Wrong, choices
@@ -18,7 +19,7 @@ MEETS = ("3A090.a", "3A090.b", "4E091", "none")
 STATE_KEYS = ("from", "until", *SOURCE_KEYS)
 READING_KEYS = ("law", "options", "chosen", "confidence", "note")
 CONTROL_KEYS = ("meets", "covers", "chips", *SOURCE_KEYS)
-RULE_KEYS = ("name", "if", "from", "until", "where", "answer", "needs", "requires", "review", *SOURCE_KEYS)
+RULE_KEYS = ("name", "if", "from", "until", "where", "answer", "needs", "requires", "review", "turns_on", *SOURCE_KEYS)
 
 
 def read_status(draft: Draft, piece: Piece) -> dict[str, str]:
@@ -52,7 +53,17 @@ def read_readings(draft: Draft, piece: Piece) -> None:
             chosen = table["chosen"].text("`chosen`")
             if chosen not in words:
                 table["chosen"].wrong(f'"{chosen}" is not an option of {key}.', choices(chosen, words, "options"))
-            draft.readings[key] = Reading(key, options=words, chosen=chosen, **source(table))
+            stated = chosen if key in draft.settings else ""
+            chosen = _as_set(draft, key, words) if stated else chosen
+            draft.readings[key] = Reading(key, options=words, chosen=chosen, stated=stated, **source(table))
+
+
+def _as_set(draft: Draft, key: str, options: Mapping[str, str]) -> str:
+    """Return the option that the person asking chooses of a reading. Errors: Malformed."""
+    option = draft.settings[key].strip()
+    if option not in options:
+        raise Malformed(key, f'"{option}" is not an option of the reading {key}.', choices(option, options, "options"))
+    return option
 
 
 def read_controls(draft: Draft, piece: Piece) -> None:
@@ -104,16 +115,23 @@ def read_rules(draft: Draft, piece: Piece) -> tuple[Rule, ...]:
             if draft.applies(table):
                 rules.append(rule)
                 draft.rule_lines.append(part.line)
+            else:
+                draft.left_out.append((len(rules), rule))
     draft.using = ""
     return tuple(rules)
 
 
 def _rule(draft: Draft, table: Mapping[str, Piece], days: Span) -> Rule:
-    answer = one_of(table["answer"], "`answer`", ("permit", "presume_deny", "deny"))
+    answer = one_of(table["answer"], "`answer`", ("permit", "presume_deny", "deny", "undetermined"))
     if answer != "permit":
         for key in ("needs", "requires"):
             if key in table:
                 table[key].wrong(f"`{key}` says what a permit takes; {draft.using} answers {answer}.", "Remove it.")
+    if (answer == "undetermined") != ("turns_on" in table):
+        table["answer"].wrong(
+            f"{draft.using} answers {answer}: `turns_on` belongs to undetermined, and undetermined to it.",
+            "Write turns_on: whether ... for what is undetermined, and for nothing else.",
+        )
     asked = table["requires"].table("`requires`", ("evidence", "party")) if "requires" in table else {}
     return Rule(
         draft.using,
@@ -124,6 +142,7 @@ def _rule(draft: Draft, table: Mapping[str, Piece], days: Span) -> Rule:
         party=_party(draft, asked["party"]) if "party" in asked else None,
         needs=one_of(table["needs"], "`needs`", ("nothing",)) if "needs" in table else "",
         review=_review(draft, table["review"]) if "review" in table else "",
+        turns_on=table["turns_on"].text("`turns_on`") if "turns_on" in table else "",
         **source(table),
     )
 

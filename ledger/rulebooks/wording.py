@@ -7,8 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from ledger.core.compute import plain
+from ledger.core.compute import grouped, plain
 from ledger.core.rulebook import (
+    PAUSED,
     All,
     Amendment,
     Cap,
@@ -16,6 +17,7 @@ from ledger.core.rulebook import (
     Control,
     NamedList,
     Parameter,
+    Pause,
     Reading,
     Rule,
     Rulebook,
@@ -28,6 +30,7 @@ from ledger.rulebooks.parameters import bounds_in_words, value_in_words
 
 # A test of headquarters is kept by its negation; people read what the document says.
 _OUTSIDE = {"any_headquarters": "all headquarters", "all_headquarters": "any headquarters"}
+_WORDS = {"owner_parent": "the owner's ultimate parent", "operator_parent": "the operator's ultimate parent"}
 
 
 def describe(book: Rulebook, on: date) -> dict[str, Any]:
@@ -109,13 +112,17 @@ def in_words(value: Any) -> str:
 
 
 def _test(test: Test) -> str:
-    dimension = test.dimension.replace("_", " ")
+    dimension = test.dimension.replace("_", " ").removesuffix(" is")
+    if test.dimension == "any_owned":
+        least, role = test.values
+        return f"any party {role}, or owned at least {plain(Decimal(str(least)))}% by {role} parties"
     if test.op not in ("in", "not_in"):
         bound = test.values[0]
         return f"{dimension} {test.op} {plain(bound) if isinstance(bound, Decimal) else bound}"
     if test.op == "not_in":
         dimension = _OUTSIDE.get(test.dimension, dimension)
-    values = " or ".join(f"list {text[1:]}" if (text := str(value)).startswith("@") else text for value in test.values)
+    named = [_WORDS.get(text := str(value), text) for value in test.values]
+    values = " or ".join(f"list {text[1:]}" if text.startswith("@") else text for text in named)
     return f"{dimension}: {'not ' if test.op == 'not_in' else ''}{values}"
 
 
@@ -148,7 +155,9 @@ def _list(book: Rulebook, named: NamedList, on: date) -> dict[str, Any]:
 
 
 def _reading(reading: Reading) -> dict[str, Any]:
-    body = {"reading": reading.name, "options": dict(reading.options), "chosen": reading.chosen}
+    body: dict[str, Any] = {"reading": reading.name, "options": dict(reading.options), "chosen": reading.chosen}
+    if reading.is_set:
+        body["document_chooses"] = reading.stated
     return _sourced(body | {"used_by": list(reading.used_by)}, reading)
 
 
@@ -167,6 +176,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "evidence": list(rule.evidence),
         "party": party,
         "review": rule.review,
+        "turns_on": rule.turns_on,
     }
     return _sourced(body | {key: value for key, value in stated.items() if value}, rule)
 
@@ -179,7 +189,7 @@ def _cap(cap: Cap) -> dict[str, Any]:
         "by": list(cap.by),
         "where": condition(cap.where),
         "window": window(cap.window),
-        "limit": limit.words,
+        "limit": cap.limit_words,
         "unit": limit.unit,
         "gives_back": sorted(cap.gives_back),
     }
@@ -199,18 +209,40 @@ def _cap(cap: Cap) -> dict[str, Any]:
         }
         if share.when_base_shrinks:
             body["share"]["when_base_shrinks"] = share.when_base_shrinks
+    if limit.of_limit:
+        body["comes_to"] = "; ".join(_step(*step, limit.unit) for step in limit.steps)
     undetermined = limit.why if all(amount is None for _, amount in limit.steps) else ""
     if cap.amended:
         body["amended"] = [_amended(each) for each in cap.amended]
+    for kind in PAUSED:
+        if pauses := [pause_in_words(each) for each in cap.pauses if each.kind == kind]:
+            body[kind] = pauses
+    if cap.tolerance:
+        body["tolerance"] = plain(cap.tolerance)
     stated = {"undetermined": undetermined, "base": dict(cap.base), "status": cap.status}
     return _sourced(body | {key: value for key, value in stated.items() if value}, cap)
 
 
+def pause_in_words(pause: Pause) -> str:
+    """Return a period without its kind: `from 2026-03-01 until 2026-04-01 for AE (notice 1)`."""
+    who = _whom(pause)
+    return f"{days(pause.span)}{f' for {who}' if who else ''} ({pause.law})"
+
+
+def _whom(part: Amendment | Pause) -> str:
+    lists = " or ".join(f"list {name[1:]}" if name.startswith("@") else name for name in part.of)
+    codes = ", ".join(dict.fromkeys(member.name for member in part.destinations)) or "nobody yet"
+    return f"{lists}: {codes}" if "list " in lists else lists
+
+
+def _step(first: date | None, amount: Decimal | None, unit: str) -> str:
+    words = "undetermined" if amount is None else f"{grouped(amount)} {unit}"
+    return f"{words} from {first}" if first else words
+
+
 def _amended(amendment: Amendment) -> str:
     """Return an amendment in words: `1,200,000,000 TPP for AE from 2025-09-01 (notice 1)`."""
-    lists = " or ".join(f"list {name[1:]}" if name.startswith("@") else name for name in amendment.of)
-    codes = ", ".join(dict.fromkeys(member.name for member in amendment.destinations)) or "nobody yet"
-    who = f"{lists}: {codes}" if "list " in lists else lists
+    who = _whom(amendment)
     when = f" {text}" if (text := days(amendment.span)) else ""
     why = f" because {amendment.limit.why}" if amendment.limit.why else ""
     return f"{amendment.limit.words}{f' for {who}' if who else ''}{when}{why} ({amendment.law})"

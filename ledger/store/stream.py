@@ -14,6 +14,7 @@ from ledger.store.source import Connection
 from schema.queries import SQL
 
 AT_ONCE = 2_000  # records fetched in one round trip
+HASHES_AT_ONCE = 50_000
 
 # What a projection holds, in order; numbers without trailing zeros, so that equal amounts read the same.
 PROJECTIONS: dict[LiteralString, LiteralString] = {
@@ -42,6 +43,15 @@ def journal(conn: Connection, known: int) -> Iterator[Record]:
         cursor.execute(SQL["records"], {"first": 1, "last": known})
         for row in cursor:
             yield Record(*row)
+
+
+def leaf_hashes(conn: Connection, known: int) -> Iterator[bytes]:
+    """Yield the leaf hashes of the records up to one, in order."""
+    with conn.cursor(name="leaf_hashes") as cursor:
+        cursor.itersize = HASHES_AT_ONCE
+        cursor.execute(SQL["leaf_hashes"], {"known": known})
+        for (leaf,) in cursor:
+            yield leaf
 
 
 def digest(conn: Connection, table: LiteralString, schema: str) -> tuple[str, int]:

@@ -103,7 +103,7 @@ class Planner(Drawing):
             if lot is None:
                 raise AssertionError(f"entry at a lot that nobody opened: {entry.lot}")
             changed[lot.ref] = lot
-            last_day = lot.last_day if entry.stage in ("open", "reserved") else entry.last_day
+            last_day = lot.last_day if entry.stage in ("open", "reserved", "authorized") else entry.last_day
             chips = None if entry.chips is None else -entry.chips
             self.plan.entries.append(
                 Entry(entry.line, entry.stage, entry.cause, entry.lot, entry.profile, entry.lot_day, entry.day,
@@ -158,6 +158,7 @@ class Planner(Drawing):
 _BALANCES = {
     "reserved": (("open", 1),),
     "open": (("open", 1),),
+    "authorized": (("open", 1),),
     "shipped": (("in_transit", 1),),
     "received": (("in_transit", -1),),
     "installed": (("installed", 1),),

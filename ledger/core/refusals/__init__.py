@@ -4,7 +4,7 @@ Each reason is one function; its docstring is the rule in a sentence, its messag
 is something the asker can do.
 """
 
-from ledger.core.refusals.capped import of_cap, of_shrunk
+from ledger.core.refusals.capped import of_cap, of_shrunk, paused
 from ledger.core.refusals.case import (
     ALWAYS_REFUSES,
     LEAVES_KEY_OPEN,
@@ -30,4 +30,5 @@ __all__ = [
     "caps_are_exceeded",
     "of_cap",
     "of_shrunk",
+    "paused",
 ]

@@ -79,6 +79,8 @@ class Looked(NamedTuple):
 
     def room(self, left: Decimal, asked: Decimal = ZERO) -> Decimal:
         """Return how much more fits where so much is left, what is asked having enlarged the limit already."""
+        if self.gain == 1:  # each unit adds as much as it uses: what is over stays over, whatever is asked
+            return left - asked
         return (left - self.gain * asked) / (1 - self.gain) if self.gain else left
 
 

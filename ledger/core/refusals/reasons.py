@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from ledger.core.compute import grouped, plain
+from ledger.core.facts import MODELS
 from ledger.core.knowledge import Knowledge
 from ledger.core.refusals.capped import of_cap, of_shrunk
 from ledger.core.refusals.case import OPERATOR, Case, Refusal
@@ -197,6 +198,8 @@ def _terms(case: Case, line: Resolved) -> Iterator[tuple[str, str, str]]:
         yield "recipient", profile.recipient.party, terms.recipient
     if terms.destination and profile.destination != terms.destination:
         yield "destination", profile.destination, terms.destination
+    if terms.unit == MODELS:
+        yield "models", profile.base_chip, terms.eccn
     if terms.chips and profile.base_chip not in terms.chips and profile.chip not in terms.chips:
         yield "chips", profile.base_chip, ", ".join(terms.chips)
 

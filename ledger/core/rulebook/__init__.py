@@ -7,13 +7,26 @@ A value here is what a document says once its readings are chosen and its refere
 from __future__ import annotations
 
 from ledger.core.rulebook.book import Parameter, Rulebook
-from ledger.core.rulebook.caps import Amendment, Bound, Cap, Counts, Limit, Share, Unit, Window, dimensions_of
+from ledger.core.rulebook.caps import (
+    Amendment,
+    Bound,
+    Cap,
+    Counts,
+    Limit,
+    LimitShare,
+    Share,
+    Unit,
+    Window,
+    dimensions_of,
+)
 from ledger.core.rulebook.duties import Dates, Due, Duty, Each, Every, First, OneShipment, Reaches
 from ledger.core.rulebook.lists import ALWAYS, Member, NamedList, Span
+from ledger.core.rulebook.pauses import PAUSED, Pause, PauseKind
 from ledger.core.rulebook.rules import All, Answer, Any, Condition, Control, Reading, RequiredParty, Rule, Test
 
 __all__ = [
-    "ALWAYS", "All", "Amendment", "Answer", "Any", "Bound", "Cap", "Condition", "Control", "Counts", "Dates", "Due",
-    "Duty", "Each", "Every", "First", "Limit", "Member", "NamedList", "OneShipment", "Parameter", "Reaches", "Reading",
-    "RequiredParty", "Rule", "Rulebook", "Share", "Span", "Test", "Unit", "Window", "dimensions_of",
+    "ALWAYS", "PAUSED", "All", "Amendment", "Answer", "Any", "Bound", "Cap", "Condition", "Control", "Counts",
+    "Dates", "Due", "Duty", "Each", "Every", "First", "Limit", "LimitShare", "Member", "NamedList", "OneShipment",
+    "Parameter", "Pause", "PauseKind", "Reaches", "Reading", "RequiredParty", "Rule", "Rulebook", "Share", "Span",
+    "Test", "Unit", "Window", "dimensions_of",
 ]  # fmt: skip

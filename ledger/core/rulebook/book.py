@@ -38,6 +38,7 @@ class Rulebook:
 
     sha256 is of the document's bytes, text the document itself, like the documents it takes lists from, by name. Where
     parameters are set, the name says how (`book?limit=5`), and the hash is of the settings too.
+    left_out: the rules that the chosen readings drop, each with the number of rules that are asked before it.
     places says what a place counts as; territories says the same as written, with the sources.
     """
 
@@ -59,6 +60,7 @@ class Rulebook:
     territories: Mapping[str, NamedList] = field(default_factory=dict)
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     changes: tuple[Mapping[str, object], ...] = ()
+    left_out: tuple[tuple[int, Rule], ...] = ()
     sha256: str = ""
     text: str = field(default="", repr=False)
     like: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -70,6 +72,15 @@ class Rulebook:
         spans += [rule.span for rule in self.rules]
         spans += [each.span for cap in self.caps for each in cap.amended if each.limit.unlimited]
         return tuple(sorted({day for span in spans for day in (span.first, span.until) if day}))
+
+    @cached_property
+    def turning(self) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """The readings, each with the option chosen, that a rule or cap turns on; by its name, where there are any."""
+        found: dict[str, tuple[tuple[str, str], ...]] = {}
+        for reading in self.readings.values():
+            for user in reading.used_by:
+                found[user] = (*found.get(user, ()), (reading.name, reading.chosen))
+        return found
 
     def place(self, code: str) -> str:
         """Return the country that a place counts as: Hong Kong as China, Puerto Rico as the United States."""

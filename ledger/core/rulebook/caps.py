@@ -7,8 +7,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from ledger.core.compute import grouped
+from ledger.core.compute import grouped, plain
+from ledger.core.rulebook import pauses as periods
 from ledger.core.rulebook.lists import ALWAYS, Member, Span
+from ledger.core.rulebook.pauses import Pause
 from ledger.core.rulebook.rules import Condition
 
 Counts = Literal["granted", "shipped", "held", "authorizations"]
@@ -56,12 +58,20 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitShare:
+    """A fraction of another cap's limit (not of what is used of it), by that cap's name."""
+
+    fraction: Decimal
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """How much: `steps` by day, each from its day until the next; a None amount is undetermined.
 
     `unlimited` is a counter that is only watched. `words` is the limit as the document states it, for people;
     `why` says what is missing where it is undetermined. A limit that is a `share` has no steps but those that its base
-    gives it (`ledger.core.tested`).
+    gives it (`ledger.core.tested`); one that is a fraction of another limit (`of_limit`) has those that it comes to.
     """
 
     unit: Unit = "TPP"
@@ -70,6 +80,7 @@ class Limit:
     words: str = ""
     why: str = ""
     share: Share | None = None
+    of_limit: LimitShare | None = None
 
     def on(self, day: date) -> Decimal | None:
         """Return the limit on a day, None where it is undetermined. Not to be asked of an unlimited one."""
@@ -85,7 +96,7 @@ class Amendment:
     """Another limit of a cap, for some destinations or for all, on the days of a span; `unlimited` is an exemption.
 
     of: lists (`@name`) and codes as written; () = every destination. destinations: the codes they come to, each on the
-    days on which it is meant.
+    days on which it is meant. follows: it is that of the cap whose limit this cap's is a fraction of.
     """
 
     law: str
@@ -95,6 +106,7 @@ class Amendment:
     span: Span = ALWAYS
     confidence: str = ""
     note: str = ""
+    follows: bool = False
 
     def meets(self, destination: str, day: date) -> bool:
         """Return whether it is meant for a destination (after places) on a day."""
@@ -124,7 +136,8 @@ def _meant(members: tuple[Member, ...], destination: str, day: date) -> bool:
 class Cap:
     """A limit per subject and window: what counts, what gives back, what an excess does; base: stock declared.
 
-    amended: in order, the first that meets a destination on a day gives its limit; else `limit` is.
+    amended: in order, the first that meets a destination on a day gives its limit; else `limit` is. tolerance: what
+    still passes above the limit, as a fraction of it. pauses: periods in which it admits nothing.
     """
 
     name: str
@@ -143,6 +156,26 @@ class Cap:
     note: str = ""
     amended: tuple[Amendment, ...] = ()
     bounds: tuple[Bound, ...] = ()
+    tolerance: Decimal = Decimal(0)
+    pauses: tuple[Pause, ...] = ()
+
+    @property
+    def limit_words(self) -> str:
+        """The limit as the document states it, with its tolerance."""
+        return (
+            f"{self.limit.words}, with {plain(self.tolerance * 100)}% tolerance" if self.tolerance else self.limit.words
+        )
+
+    def enforced(self, amount: Decimal) -> Decimal:
+        """Return up to how much still passes where an amount is the limit: with the tolerance, in whole chips."""
+        if not self.tolerance:
+            return amount
+        amount *= 1 + self.tolerance
+        return amount if self.limit.unit == "TPP" else Decimal(int(amount))
+
+    def pause_on(self, day: date) -> Pause | None:
+        """Return the period that a day falls in; of a cap that is kept for one destination (`kept_for`)."""
+        return periods.on(self.pauses, day)
 
     @property
     def is_grouped(self) -> bool:
@@ -170,6 +203,8 @@ class Cap:
 
         Exemptions are not among them: they are read on the day of what would count (`exempts`).
         """
+        pauses = periods.narrowed(self.pauses, destination)
+        kept = self if pauses == self.pauses else replace(self, pauses=pauses)
         raising = [each for each in self.amended if not each.limit.unlimited]
         days = {day for each in raising for day in _edges(each)} | {day for day, _ in self.limit.steps if day}
         used: list[Limit] = []
@@ -181,15 +216,15 @@ class Cap:
             if not steps or limit.on(day) != steps[-1][1]:
                 steps.append((first, limit.on(day)))
         if used == [self.limit]:
-            return self
+            return kept
         words = used[0].words if len(used) == 1 else "; ".join(_step(*step, self.limit.unit) for step in steps)
         why = next((limit.why for limit in used if limit.why), "")
         limit = replace(self.limit, steps=tuple(steps), words=words, why=why)
-        return replace(self, limit=limit, amended=tuple(each for each in self.amended if each.limit.unlimited))
+        return replace(kept, limit=limit, amended=tuple(each for each in self.amended if each.limit.unlimited))
 
     def of_subject(self, subject: str) -> Cap:
         """Return the cap as it is kept for a counter's subject: `kept_for` its destination, where it has one."""
-        if not self.amended:
+        if not self.amended and not self.pauses:
             return self
         return self.kept_for(dimensions_of(subject).get("destination", ""))
 

@@ -10,14 +10,15 @@ from typing import Literal
 
 from ledger.core.rulebook.lists import ALWAYS, Span
 
-Answer = Literal["permit", "presume_deny", "deny"]
+Answer = Literal["permit", "presume_deny", "deny", "undetermined"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A text with two meanings: every option in words, and the one this book chooses.
 
-    used_by: the rules and caps that turn on it; where there are none, choosing otherwise changes no answer.
+    used_by: the rules and caps that turn on it; where there are none, choosing otherwise changes no answer. stated:
+    the option that the document chooses, where the person asking chose one; else "".
     """
 
     name: str
@@ -27,6 +28,12 @@ class Reading:
     used_by: tuple[str, ...] = ()
     confidence: str = ""
     note: str = ""
+    stated: str = ""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the person asking chose the option."""
+        return bool(self.stated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Test:
 
     op: `in` / `not_in` (its negation) over `values` (a list's name given as `@name`, or literals), or one of
     `< <= > >= ==` against `values[0]` (a Decimal or a date). An unknown dimension makes the test unknown.
+    `any_owned` is `>=` a percentage, and `values[1]` is the role of those who own so much.
     """
 
     dimension: str
@@ -82,7 +90,10 @@ class RequiredParty:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which door is open. The first rule that matches answers; no match is undetermined."""
+    """Which door is open. The first rule that matches answers; no match is undetermined.
+
+    turns_on: what is not known, where the answer is `undetermined`.
+    """
 
     name: str
     law: str
@@ -95,3 +106,4 @@ class Rule:
     review: str = ""
     confidence: str = ""
     note: str = ""
+    turns_on: str = ""

@@ -10,7 +10,7 @@ from ledger.core.compute import grouped, plain
 from ledger.core.rulebook import Cap, Limit, Rulebook, Span
 from ledger.rulebooks.comparing.days import from_days, in_row, named, stretches
 from ledger.rulebooks.comparing.parts import said, sources
-from ledger.rulebooks.wording import condition, window
+from ledger.rulebooks.wording import condition, pause_in_words, window
 
 Amount = Decimal | str  # a figure, or a word that stands for one
 
@@ -20,9 +20,10 @@ def caps(before: Rulebook, after: Rulebook) -> Iterator[str]:
     was, now = ({cap.name: cap for cap in book.caps} for book in (before, after))
     for name, new in now.items():
         if name not in was:
-            yield f"{name} is added: {new.limit.words} of what is {new.counts}, {_per(new)}, {window(new.window)}."
+            yield f"{name} is added: {new.limit_words} of what is {new.counts}, {_per(new)}, {window(new.window)}."
             continue
         yield from _limits(was[name], new)
+        yield from _pauses(was[name], new)
         for word, text in _fields(was[name]).items():
             yield from said(name, word, text, _fields(new)[word])
         yield from sources(name, was[name], new)
@@ -48,6 +49,13 @@ def _limits(old: Cap, new: Cap) -> Iterator[str]:
         yield from (_sentence(old, who, each) for each in differences)
         if not differences:
             yield f"{old.name} for {named(who)}: the limit stays as it was."
+
+
+def _pauses(old: Cap, new: Cap) -> Iterator[str]:
+    """Say which periods there are no longer, and which are new."""
+    was, now = ([f"{each.kind} {pause_in_words(each)}" for each in cap.pauses] for cap in (old, new))
+    yield from (f"{new.name} is {words}." for words in now if words not in was)
+    yield from (f"{new.name} is no longer {words}." for words in was if words not in now)
 
 
 def _differences(old: Cap, new: Cap, code: str | None) -> list[tuple[Span, Amount, Amount]]:
@@ -100,6 +108,8 @@ def _fields(cap: Cap) -> dict[str, str]:
         "window": window(cap.window),
         "list of what gives room back": ", ".join(sorted(cap.gives_back)),
         "answer to an excess": "" if cap.limit.unlimited else cap.when_exceeded,
+        "limit that it is a share of": cap.limit.words if cap.limit.of_limit else "",
+        "tolerance": f"{plain(cap.tolerance * 100)}%" if cap.tolerance else "",
         "critical share": "" if cap.limit.unlimited else f"{plain(cap.critical_at * 100)}%",
         "day of testing": tested,
         "answer to a shrinking base": share.when_base_shrinks if share else "",

@@ -80,7 +80,9 @@ def readings(before: Rulebook, after: Rulebook) -> Iterator[str]:
             continue
         if old.chosen != new.chosen:
             instead = _option({**new.options, **old.options}, old.chosen)
-            yield f"the reading {name} is chosen differently: {_option(new.options, new.chosen)}, not {instead}."
+            asked = ", as asked" if new.is_set or old.is_set else ""
+            chosen = _option(new.options, new.chosen)
+            yield f"the reading {name} is chosen differently{asked}: {chosen}, not {instead}."
         for option in dict.fromkeys((*old.options, *new.options)):
             texts = old.options.get(option, ""), new.options.get(option, "")
             yield from said(f"the reading {name}", f"option {option}", *texts)

@@ -48,6 +48,7 @@ def _fields(rule: Rule) -> dict[str, str]:
         "required party": party,
         "authorization it needs": rule.needs,
         "review policy": rule.review,
+        "open question": rule.turns_on,
     }
 
 

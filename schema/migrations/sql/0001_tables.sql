@@ -72,7 +72,7 @@ CREATE TABLE profile (
 CREATE TABLE lot (
     seq bigint NOT NULL,
     line smallint NOT NULL,
-    stage text NOT NULL CONSTRAINT lot_stage_check CHECK (stage IN ('reserved', 'licensed', 'shipped')),
+    stage text NOT NULL CONSTRAINT lot_stage_check CHECK (stage IN ('reserved', 'licensed', 'shipped', 'authorized')),
     profile integer NOT NULL,
     authorization_id text NOT NULL,
     recipient text NOT NULL,

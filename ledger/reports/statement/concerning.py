@@ -1,0 +1,122 @@
+"""What concerns a statement besides its movements: the caps that it counts in, and discrepancies as they were known."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date
+from typing import Any
+
+from ledger.core import counters
+from ledger.core.lens import NOTHING, Amount
+from ledger.core.shown import shown_subject
+from ledger.core.tested import is_plain
+from ledger.reports.discrepancies import Discrepancy
+from ledger.reports.remaining import window_text
+from ledger.reports.standings import of_amounts, total_on
+from ledger.reports.statement.reading import Scope
+from ledger.reports.statement.values import CapTouched, Concern
+from ledger.store.sums import counters_of
+from schema.queries import SQL
+
+STATE_AFTER = {"explained": "explained", "resolved": "resolved", "reopened": "open"}
+Touched = frozenset[tuple[str, str]]  # caps and the subjects they are kept for
+
+
+def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touched]:
+    """Return the counters of the book of the last day in which something of the statement counts by then."""
+    view = scope.view
+    adoption = view.adoption
+    if adoption is None or not scope.ids:
+        return (), frozenset()
+    lens = view.position.lenses[adoption.seq]
+    found = counters_of(view.conn, [lens], view.profiles, view.known, scope.ids)
+    own = {key: total_on(days, last) for key, days in found.items() if min(days) <= last}
+    named: dict[tuple[str, str, str], Amount] = {}  # by cap, subject and window, groups as owned on the day
+    wanted = set(own)
+    for key, amount in own.items():
+        cap = lens.caps[key.cap]
+        subject = shown_subject(key.subject, cap, view.position.knowledge.groups, last)
+        shown = key.cap, subject, window_text(lens.span_of(key))
+        named[shown] = named.get(shown, NOTHING).plus(amount)
+        for other in (cap.name, cap.limit.share.of if cap.limit.share else "") if not is_plain(cap) else ():
+            wanted.update(view.position.keys_of(key.book, other) if other else ())
+    kept = view.position.source.counters(wanted, last)
+    used = {key: kept[key].used(last) for key in wanted}
+    caps = []
+    for standing in of_amounts(used, adoption, view.position.knowledge, last):
+        touched = named.get((standing.cap, standing.subject, standing.window))
+        if touched is not None:
+            certain, _, _ = counters.measured(touched, lens.caps[standing.cap].limit.unit)
+            caps.append(CapTouched(standing, certain, touched.tpp + touched.doubt_tpp))
+    return tuple(caps), frozenset((cap, subject) for cap, subject, _ in named)
+
+
+def concerns(scope: Scope, touched: Touched, first: date, last: date) -> tuple[Concern, ...]:
+    """Return the discrepancies that concern a statement, as they were known: dated by its last day, and not resolved
+    or dated in its days.
+
+    One concerns it where a record with chips of its own caused it, where it is about a cap that they count in, or where
+    it names the exporter, recipient, country or an authorization of the statement. One that is about another exporter,
+    recipient or country does not.
+    """
+    view = scope.view
+    rows = view.conn.execute(SQL["discrepancies_opened"], {"known": view.known, "day": last}).fetchall()
+    caused = {row[0]: json.loads(row[-1])["body"].get("by") for row in rows}
+    wanted = [by for by in caused.values() if by is not None]
+    own = {seq for (seq,) in scope.rows("records_touching", seqs=wanted)} if wanted else set()
+    profiles = view.profiles.get(scope.ids)
+    licenses = {profiles[number].authorization for number in scope.ids} - {""}
+    known = _known(scope, rows)
+    found = []
+    for row in rows:
+        id_, class_, book, cap, subject, window, amount, unit, day, opened_at, *_ = row
+        state, owner, note = known[id_]
+        if state == "resolved" and day < first:
+            continue
+        named = dict(part.split("=", 1) for part in subject.split(",") if "=" in part)
+        is_own = caused[id_] in own
+        about = _is_about(scope, named)
+        if about is False or not (
+            is_own or about or (cap, subject) in touched or named.get("authorization") in licenses
+        ):
+            continue
+        told = Discrepancy(
+            id_,
+            class_,
+            book or "",
+            cap or "",
+            subject,
+            window,
+            amount,
+            unit,
+            day,
+            opened_at.astimezone(UTC),
+            owner,
+            state,
+            note,
+        )
+        found.append(Concern(told, is_own))
+    return tuple(found)
+
+
+def _is_about(scope: Scope, named: dict[str, str]) -> bool | None:
+    """Return whether a discrepancy's subject names what the statement is of; None where it names neither."""
+    asked = {"exporter": scope.exporter, "recipient": scope.recipient, "destination": scope.country}
+    answers = [named[name] == value for name, value in asked.items() if value and name in named]
+    return all(answers) if answers else None
+
+
+def _known(scope: Scope, rows: list[tuple[Any, ...]]) -> dict[int, tuple[str, str, str]]:
+    """Return the state, owner and note that each discrepancy had at the view's record."""
+    view = scope.view
+    if view.known == view.size:
+        return {row[0]: (row[11], row[10], row[12]) for row in rows}
+    known = {}
+    for row in rows:
+        body = json.loads(row[-1])["body"]
+        known[row[0]] = "open", body.get("owner", ""), body.get("message", "")
+    for (payload,) in view.conn.execute(SQL["discrepancy_changes"], {"known": view.known}):
+        body = json.loads(payload)["body"]
+        if (number := int(body["id"])) in known:
+            known[number] = STATE_AFTER[body["change"]], body.get("owner") or known[number][1], body["note"]
+    return known
