@@ -18,7 +18,6 @@ from fastapi.testclient import TestClient
 
 from ledger.access import sessions
 from ledger.reports import Reader, standings, usage
-from ledger.web import statements
 from ledger.web.app import PAGES, router_of
 from ledger.web.rendering import POLICY, style_name
 from ledger.web.showing.authorizations import check_code
@@ -42,7 +41,7 @@ OFFICIAL = [
     "/records?key=ship-1", "/records?kind=request.refused",
 ]  # fmt: skip
 EXPORTERS = ["/exporter", "/exporter?named=my", "/exporter?on=2027-02-01", "/exporter/fit", f"{FIT}&quantity=2000",
-             "/exporter/upload", "/exporter/history"]  # fmt: skip
+             "/exporter/upload", "/exporter/history", "/exporter/statements"]  # fmt: skip
 PUBLIC = ["/public", "/public?on=2025-07-02", "/public/data", "/public/data.csv", "/public/data.json",
           "/public/license"]  # fmt: skip
 
@@ -128,7 +127,6 @@ def test_public_pages_are_not_there_unless_they_are_switched_on(world, path):
 
 def test_every_page_there_is_stands_in_these_lists(world):
     listed = {path.partition("?")[0] for path in [*OFFICIAL, *EXPORTERS, *PUBLIC]}
-    listed |= {"/exporter/statements"}
     listed |= {f"/runs/{world.run}", f"/records/{world.granted}", "/sign-in", f"/static/{style_name()}"}
     patterns = [re.compile(re.sub(r"{\w+}", "[^/]+", where)) for method, where, _ in PAGES if method == "GET"]
     assert [each.pattern for each in patterns if not any(each.fullmatch(path) for path in listed)] == []
@@ -496,7 +494,6 @@ def test_an_exporters_history_is_its_own_records_numbered_without_gaps(world):
         assert [int(each) for each in found] == list(range(held, 0, -1))
 
 
-@pytest.mark.skipif(not statements.is_there(), reason="this installation draws up no statements")
 @pytest.mark.parametrize(("kind", "begins"), [("csv", b"row,day"), ("pdf", b"%PDF")])
 def test_an_exporter_gets_statements_of_its_own_movements(world, kind, begins):
     client = as_(world, "ned")
@@ -508,11 +505,12 @@ def test_an_exporter_gets_statements_of_its_own_movements(world, kind, begins):
     assert b"812280000" not in answer.content
 
 
-@pytest.mark.skipif(statements.is_there(), reason="this installation draws up statements")
-def test_without_statements_there_is_no_link_to_them(world):
-    client = as_(world, "ned")
-    assert "/exporter/statements" not in client.get("/exporter").text
-    assert client.get("/exporter/statements").status_code == 404
+def test_a_statement_says_nothing_of_caps_that_others_share(world, monkeypatch):
+    drawn_up: list[Any] = []
+    monkeypatch.setattr("ledger.web.statements.csv_of", lambda found: drawn_up.append(found) or "")
+    as_(world, "amy").get("/exporter/statements?first=2025-01-01&last=2026-06-30&format=csv")
+    assert (drawn_up[0].exporter, drawn_up[0].caps, drawn_up[0].discrepancies) == ("amd", (), ())
+    assert len(drawn_up[0].lines) == 2
 
 
 # Everybody.

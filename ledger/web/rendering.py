@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import cache
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +79,7 @@ def menu(session: Session | None, is_public: bool) -> tuple[tuple[str, str], ...
     """Return the links of the main menu, by role."""
     role = session.principal.role if session else "public"
     links = MENUS["exporter" if role == "exporter" else "public" if role == "public" else "official"]
-    absent = () if find_spec("ledger.statements") else ("/exporter/statements",)
-    return tuple((text, to) for text, to in links if to not in absent and (is_public or not to.startswith("/public")))
+    return tuple((text, to) for text, to in links if is_public or not to.startswith("/public"))
 
 
 @cache

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
-from ledger.core.errors import Malformed, NotFound
+from ledger.core.errors import Malformed
 from ledger.reports import View
+from ledger.reports.statement import statement
+from ledger.statements import csv_of, pdf_of
 from ledger.web.asking import Asked, day_of
 from ledger.web.parts import Page
 from ledger.web.rendering import HEADERS, PRIVATE
@@ -22,16 +21,9 @@ KINDS = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf"}
 _PAGE = Page("Statements", "Every movement of yours between two days, with the balance before and after it.")
 
 
-def is_there() -> bool:
-    """Return whether this installation draws up statements."""
-    return find_spec("ledger.statements") is not None
-
-
 async def statements(request: Request) -> Response:
     """Show the form, or return the statement that it asks for."""
     visit = await Visit.of(request, *EXPORTERS)
-    if not is_there():
-        raise NotFound("This installation draws up no statements.", "See your history.")
     today, query = visit.site.now().date(), request.query_params
     fields = {name: query.get(name, "").strip() for name in ("first", "last", "format")}
     errors: dict[str, str] = {}
@@ -55,11 +47,10 @@ async def _file(visit: Visit, first: date, last: date, kind: str) -> Response:
     party = visit.principal.party
 
     def draw_up(view: View) -> bytes:
-        found: Any = import_module("ledger.reports.statement").statement(view, exporter=party, first=first, last=last)
+        found = statement(view, exporter=party, first=first, last=last)
         # How full a shared cap is, and what is said of it, tells what others have used.
         found = replace(found, caps=(), discrepancies=())
-        files = import_module("ledger.statements")
-        return bytes(files.pdf_of(found)) if kind == "pdf" else str(files.csv_of(found)).encode()
+        return pdf_of(found) if kind == "pdf" else csv_of(found).encode()
 
     _, content = await visit.read(draw_up, Asked(last, None, ""))
     named = f'attachment; filename="statement-{first}-{last}.{kind}"'
