@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench lock clean
+.PHONY: help setup demo test lint types bench lock clean browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-8s%s\n' "$$name" "$$text"; done
@@ -16,7 +16,7 @@ setup: $(VENV)/.dev ## make .venv with the program and the tools that test it
 demo: $(VENV)/.runtime ## show the ledger at work, on an embedded database
 	$(BIN)/capledger demo
 
-test: lint types ## set up, lint, check types and run every test
+test: lint types browser ## set up, lint, check types and run every test
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev ## check style and format
@@ -28,6 +28,16 @@ types: $(VENV)/.dev ## check types
 
 bench: $(VENV)/.dev ## measure speed against plain PostgreSQL; never part of the tests
 	$(BIN)/python -m tests.bench
+
+# What looks at the pages. Only root can install it; without it those tests say that they did not run.
+browser:
+	@for name in chromium chromium-browser google-chrome "$$CAPLEDGER_CHROMIUM"; do \
+	  if command -v "$$name" >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium, which looks at the pages ..."; apt-get update -qq >/dev/null 2>&1; \
+	  if DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1; \
+	  then exit 0; fi; fi; \
+	echo "No Chromium, and it cannot be installed here: no page is looked at in a browser."
 
 lock: ## pin dependencies anew: hashes only, needs uv
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

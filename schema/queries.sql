@@ -168,6 +168,12 @@ SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), 
     sum(unstated_tpp)
 FROM counter_day WHERE book = %(book)s AND day <= %(day)s GROUP BY 1, 2, 3;
 
+-- name: counters_of_caps
+-- The same, of some caps only.
+SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,
+    sum(unstated_tpp)
+FROM counter_day WHERE book = %(book)s AND cap = ANY(%(caps)s::text[]) AND day <= %(day)s GROUP BY 1, 2, 3;
+
 -- name: add_to_counters
 -- Changes of counters by day, added to what is there.
 INSERT INTO counter_day AS c (book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp)
@@ -618,3 +624,81 @@ WHERE seq < %(before)s AND seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
 -- name: jobs_done
 -- When each job's latest period that is done was finished.
 SELECT job, max(finished_at) FROM job_run WHERE finished_at IS NOT NULL GROUP BY job;
+
+-- name: stage_totals_since
+-- What the entries after one record and up to another add to each destination's stages on a day, without what lapsed.
+-- OFFSET 0 has each profile's destination read once, and not once for each of its entries.
+SELECT destination, stage, sum(tpp)
+FROM entry JOIN (SELECT id, body->>'destination' AS destination FROM profile OFFSET 0) AS place
+    ON place.id = entry.profile
+WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
+    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+GROUP BY 1, 2;
+
+-- name: stage_totals_of
+-- What each recipient has in each stage on a day under profiles that name a country, a party or an authorization.
+SELECT profile.body->>'recipient', profile.body->>'destination', stage, sum(entry.chips)::bigint, sum(entry.tpp)
+FROM entry JOIN profile ON profile.id = entry.profile
+WHERE profile.body->>%(name)s = %(value)s AND entry.seq <= %(known)s AND effective_on <= %(day)s
+    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+GROUP BY 1, 2, 3;
+
+-- name: entries_of_profiles
+-- The newest entries before a record at lots of some profiles, up to a record.
+SELECT seq, line, stage, coalesce(cause, ''), profile, lot_day, effective_on, last_day, chips, tpp
+FROM entry WHERE profile = ANY(%(profiles)s) AND seq <= %(known)s AND seq < %(before)s
+ORDER BY seq DESC, n DESC LIMIT %(most)s;
+
+-- name: refusals_bound_by
+-- The newest refused requests whose judgment names a cap and a subject, up to a record.
+SELECT seq, actor, recorded_at, payload, judgment FROM journal
+WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(cap)s::bytea IN judgment) > 0
+    AND position(%(subject)s::bytea IN judgment) > 0
+ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: runs
+-- The newest reconciliations up to a record, without their reports.
+SELECT reconciliation.seq, number, effective_on, rulebook, digest, recorded_at, actor
+FROM reconciliation JOIN journal USING (seq) WHERE reconciliation.seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: last_run_of
+-- The reconciliation of a rulebook recorded last, up to a record.
+SELECT seq, number, effective_on, rulebook, digest, body FROM reconciliation
+WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
+
+-- name: periods_done
+-- The end of each job's latest period that was done.
+SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run WHERE finished_at IS NOT NULL
+ORDER BY job, period_start DESC;
+
+-- name: record
+-- One record, with what people may see of it: its salts stay where they are.
+SELECT seq, kind, actor, key, scope, scope_seq, recorded_at, payload, judgment, envelope, leaf_hash FROM journal
+WHERE seq = %(seq)s AND seq <= %(known)s;
+
+-- name: records_of_kind
+-- The newest records before one, of a kind, or of all kinds where none is named.
+SELECT seq, kind, actor, key, recorded_at FROM journal
+WHERE seq <= %(known)s AND seq < %(before)s AND (%(kind)s::text = '' OR kind = %(kind)s)
+ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: records_with_key
+-- The records that settled a key, of every organization.
+SELECT journal.seq, kind, actor, journal.key, recorded_at FROM request_key JOIN journal ON journal.seq = request_key.seq
+WHERE request_key.key = %(key)s AND journal.seq <= %(known)s ORDER BY journal.seq;
+
+-- name: records_of_party
+-- The newest records of an exporter's own scope before one, up to a record.
+SELECT seq, kind, actor, key, scope_seq, recorded_at, payload, judgment
+FROM journal JOIN scope USING (scope)
+WHERE party = %(party)s AND seq <= %(known)s AND scope_seq < %(before)s ORDER BY scope_seq DESC LIMIT %(most)s;
+
+-- name: issued
+-- The record that issued an authorization, with the salt that only its holder and the regulator can know.
+SELECT journal.seq, payload_salt FROM fact JOIN journal USING (seq)
+WHERE fact.kind = 'authorization' AND subject = %(authorization)s AND journal.kind = 'authorization.issued'
+ORDER BY seq LIMIT 1;
+
+-- name: settled
+-- Which of an organization's keys are settled, by which record, as what.
+SELECT key, seq, fingerprint FROM request_key WHERE organization = %(organization)s AND key = ANY(%(keys)s::text[]);

@@ -56,6 +56,7 @@ class Journal(SQLModel, table=True):
             "seq",
             postgresql_where=text("kind NOT IN ('movement.posted', 'request.refused')"),
         ),
+        Index("journal_refusals", "seq", postgresql_where=text("kind = 'request.refused'")),
     )
     seq: int = _key(BigInteger)
     kind: str = Field(sa_type=Text)

@@ -30,6 +30,8 @@ MEMORY = Path("/dev/shm")
 ROOM_BYTES = 2 << 30
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
+NO_BROWSER = "No Chromium: no page was looked at in a browser."
+
 # A shared machine is slow at times, and a database per test is shared by its examples on purpose.
 hypothesis.settings.register_profile(
     "capledger",
@@ -52,6 +54,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(RUN_FOLDER), ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say loudly what did not run."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if count := sum(NO_BROWSER in str(each.longrepr) for each in skipped):
+        terminalreporter.write_sep("!", f"{count} tests did NOT run", red=True, bold=True)
+        terminalreporter.write_line(f"{NO_BROWSER} Install it (apt-get install chromium), or set CAPLEDGER_CHROMIUM.")
 
 
 def in_database(dsn: str, name: str) -> str:

@@ -43,13 +43,15 @@ class Happening:
         }
 
 
-def history(view: View, subject: str) -> list[Happening]:
+def history(view: View, subject: str, *, moved: bool = True) -> list[Happening]:
     """Return everything recorded about a subject up to the view's record, oldest first.
+
+    moved: False leaves out the entries, of which there may be very many.
 
     Raises:
         NotFound: nothing is recorded of it.
     """
-    found = [*_facts(view, subject), *_entries(view, subject), *_refusals(view, subject)]
+    found = [*_facts(view, subject), *(_entries(view, subject) if moved else ()), *_refusals(view, subject)]
     if not found:
         raise NotFound(
             f"Nothing is recorded about '{subject}' up to record {view.known:,}.",

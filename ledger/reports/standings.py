@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -65,18 +65,35 @@ class CapStanding:
         }  # fmt: skip
 
 
-def standings(view: View) -> list[CapStanding]:
-    """Return every counter of the book in force on the view's day that is in its window, by cap and subject."""
+def standings(view: View, *, limited: bool = False, caps: Sequence[str] = ()) -> list[CapStanding]:
+    """Return every counter of the book in force on the view's day that is in its window, by cap and subject.
+
+    limited: leave out those that are only watched, of which there may be one for each party. caps: only of these.
+    """
     adoption = view.adoption
     if adoption is None:
         return []
-    return of_amounts(amounts_on(view, adoption), adoption, view.position.knowledge, view.on)
+    wanted = [
+        cap.name for cap in adoption.book.caps
+        if not (limited and cap.limit.unlimited) and (not caps or cap.name in caps)
+    ]  # fmt: skip
+    amounts = amounts_on(view, adoption, wanted if limited or caps else None)
+    shares = {cap.name: cap.limit.share for cap in adoption.book.caps}
+    bases = {share.of for key in amounts if (share := shares[key.cap])} - set(wanted)
+    if bases:
+        amounts |= amounts_on(view, adoption, list(bases))
+    found = of_amounts(amounts, adoption, view.position.knowledge, view.on)
+    return [each for each in found if each.cap in wanted]
 
 
-def amounts_on(view: View, adoption: Adoption) -> dict[Key, Amount]:
-    """Return what is used of each counter of a book at the end of the view's day."""
+def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] | None = None) -> dict[Key, Amount]:
+    """Return what is used of each counter of a book at the end of the view's day.
+
+    caps: only of these; None is all.
+    """
     if view.is_kept:
-        rows = view.conn.execute(SQL["counters_of_book"], {"book": adoption.seq, "day": view.on})
+        query = SQL["counters_of_book" if caps is None else "counters_of_caps"]
+        rows = view.conn.execute(query, {"book": adoption.seq, "day": view.on, "caps": list(caps or ())})
         return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
     lens = view.position.lenses[adoption.seq]
     found = counters_of(view.conn, [lens], view.profiles, view.known)

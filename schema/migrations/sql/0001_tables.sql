@@ -18,6 +18,8 @@ CREATE TABLE journal (
 CREATE INDEX journal_recorded_at ON journal (recorded_at);
 -- What became known about parties, chips, authorizations and rulebooks is rare among movements.
 CREATE INDEX journal_facts ON journal (kind, seq) WHERE kind NOT IN ('movement.posted', 'request.refused');
+-- So are refusals, and a page that shows them must not read all movements.
+CREATE INDEX journal_refusals ON journal (seq) WHERE kind = 'request.refused';
 -- The hashed bytes are kept exactly, and reading a part of them needs no decompression.
 ALTER TABLE journal
     ALTER COLUMN payload SET STORAGE EXTERNAL,

@@ -1,0 +1,1 @@
+"""Pages for regulators, exporters and the public: HTML that needs no script. They lay out what the reports say."""

@@ -1,0 +1,77 @@
+"""The pages as one router, to be included in the server's application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+
+from ledger.core.errors import Problem
+from ledger.settings import Settings
+from ledger.web import books, caps, exporter, official, public, records, signing, statements, subjects
+from ledger.web.desks import Desk, Door
+from ledger.web.entrance import Entrance
+from ledger.web.parts import path
+from ledger.web.rendering import go, problem_page
+from ledger.web.showing.totals import Totals
+from ledger.web.visits import SignInFirst, Site, visitor
+
+_TOO_SLOW = Problem(
+    "unavailable", "This took the database too long, and was given up.", "Ask for less, or again when it is less busy."
+)
+PAGES = (
+    *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *exporter.PAGES,
+    *statements.PAGES, *public.PAGES,
+)  # fmt: skip
+
+
+def router_of(
+    desk: Desk,
+    door: Door | None = None,
+    *,
+    is_public: bool | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> APIRouter:
+    """Return the pages.
+
+    Args:
+        desk: where they meet the ledger.
+        door: who may come in and see what; the ledger's own if not said.
+        is_public: whether the pages for everybody are on; what CAPLEDGER_PUBLIC_PAGE says if not said.
+    """
+    is_public = Settings.load().public_page if is_public is None else is_public
+    door = door or Entrance()
+    router = APIRouter(route_class=_route_class(Site(desk, door, Totals(), is_public, now)))
+    for method, where, endpoint in PAGES:
+        router.add_api_route(where, endpoint, methods=[method], include_in_schema=False, response_model=None)
+    return router
+
+
+def _route_class(site: Site) -> type[APIRoute]:
+    """Return the class of the pages' routes: each is told the site, and answers problems with a page."""
+
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+            inner: Callable[[Request], Awaitable[Any]] = super().get_route_handler()
+
+            async def handle(request: Request) -> Response:
+                request.state.site, request.state.session = site, None
+                try:
+                    response: Response = await inner(request)
+                    return response
+                except SignInFirst:
+                    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                    return go(path("sign-in", to=asked if request.method == "GET" and asked != "/" else ""))
+                except Problem as problem:
+                    return problem_page(request, problem, visitor(site, request.state.session))
+                except psycopg.errors.QueryCanceled:
+                    return problem_page(request, _TOO_SLOW, visitor(site, request.state.session))
+
+            return handle
+
+    return PageRoute

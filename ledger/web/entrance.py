@@ -1,0 +1,64 @@
+"""The ledger's own door: who may come in and what they may see, as the access layer decides it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import cast
+
+from ledger.access import Principal, fits, sessions, sight, telling
+from ledger.core.facts import Authorization
+from ledger.core.movements import Movement
+from ledger.posting import Request
+from ledger.reports import Remaining, View
+from ledger.store.source import Connection
+from ledger.web import desks
+
+
+class Entrance:
+    """Every question goes to the access layer, by the names that the pages know."""
+
+    def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
+        """Return whether somebody may try once more."""
+        return sessions.may_try(conn, who, at=at)
+
+    def open_session(self, conn: Connection, secret: str, *, at: datetime) -> desks.Session | None:
+        """Return a session for an access key."""
+        return sessions.open_session(conn, secret, at=at)
+
+    def session(self, conn: Connection, token: str, *, at: datetime) -> desks.Session | None:
+        """Return the session of a cookie."""
+        return sessions.session(conn, token, at=at)
+
+    def close_session(self, conn: Connection, token: str) -> None:
+        """End a session."""
+        sessions.close_session(conn, token)
+
+    def authorizations(self, principal: desks.Principal, view: View) -> list[Authorization]:
+        """Return every authorization that a principal may see."""
+        return sight.authorizations_seen(_own(principal), view)
+
+    def left(
+        self, principal: desks.Principal, view: View, *, destination: str, recipient: str, chip: str, authorization: str
+    ) -> Remaining:
+        """Return what is left, as the asker may see it."""
+        return sight.left_for(
+            _own(principal), view, destination=destination, recipient=recipient, chip=chip, authorization=authorization
+        )
+
+    def fit(self, principal: desks.Principal, view: View, movement: Movement) -> desks.Fit:
+        """Return whether a movement would be posted."""
+        return fits.fit_for(_own(principal), view, movement)
+
+    def told(self, principal: desks.Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
+        """Return a refusal as a principal may read it."""
+        return telling.told(_own(principal), code, message, remedy)
+
+    def may_post(self, principal: desks.Principal, request: Request) -> str:
+        """Return why a request is not even put to the ledger."""
+        refusal = _own(principal).may_post(request)
+        return f"{refusal.message} {refusal.remedy}".strip() if refusal else ""
+
+
+def _own(principal: desks.Principal) -> Principal:
+    """Return the access layer's own value: this door opens no session for any other."""
+    return cast(Principal, principal)

@@ -1,0 +1,223 @@
+"""Countries and recipients: who they are, what stands there, which caps are kept for them, what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from ledger import reference
+from ledger.core.errors import NotFound
+from ledger.core.facts import UNKNOWN, Authorization
+from ledger.reports import CapStanding, View, standings
+from ledger.web.asking import Asked
+from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, state
+from ledger.web.showing.overview import COUNTRY_COLUMNS, country_row
+from ledger.web.showing.standing import caps_table, country_name, severity
+from ledger.web.showing.totals import STAGES, Totals
+from schema.queries import SQL
+
+MOST_ROWS = 250
+MOST_HELD = 100
+AUTHORIZATION_COLUMNS = (
+    Column("Authorization"), Column("Kind"), Column("Recipient"), Column("Country"), Column("Exporter"),
+    Column("State"), Column("Last day"), Column("As stated"),
+)  # fmt: skip
+
+
+def countries(view: View, totals: Totals, asked: Asked, *, named: str, tier: str) -> Page:
+    """Return the page of all listed countries that match, those with chips first."""
+    stages, caps = totals.of(view), _own_caps(standings(view, limited=True))
+    none = dict.fromkeys(STAGES, Decimal(0))
+    adoption = view.adoption
+    found = []
+    for code, listed in reference.countries().items():
+        of_tier = (adoption.book.tier(code, view.on) if adoption else None) or "no tier"
+        if named.casefold() in f"{listed.name} {code} {listed.iso3}".casefold() and tier in ("", of_tier):
+            found.append(code)
+    found.sort(key=lambda code: (-stages.get(code, none)["licensed"], country_name(code)))
+    rows = tuple(country_row(code, stages.get(code, none), caps.get(code), view, asked) for code in found[:MOST_ROWS])
+    tiers = [("", "any tier"), *((name, f"tier {name}") for name in (adoption.book.tiers if adoption else ()))]
+    table = Table("Countries, those with most licensed first", COUNTRY_COLUMNS, rows, "No country matches.")
+    return Page("Countries", f"{len(found):,} countries and territories.", (table,),
+                extra={"options": tiers, "tier": tier, "named": named})  # fmt: skip
+
+
+def country(view: View, totals: Totals, asked: Asked, code: str) -> Page:
+    """Return one country's page. Raises `NotFound` for a code that is not listed."""
+    listed = reference.countries().get(code)
+    if listed is None:
+        raise NotFound(f'"{code[:20]}" is not the code of a listed country.', "Choose one of the list of countries.")
+    adoption = view.adoption
+    counts_as = adoption.book.place(code) if adoption else code
+    stages = totals.of(view).get(counts_as, dict.fromkeys(STAGES, Decimal(0)))
+    tier = (adoption.book.tier(code, view.on) if adoption else None) or UNKNOWN
+    rows = {
+        "Tier": tier, "Code": f"{listed.iso2}, {listed.iso3}", "Country groups": ", ".join(listed.country_groups),
+        "Counts as": country_name(counts_as) if counts_as != code else "",
+        "Basis": listed.basis, "Note": listed.note, "Source": listed.source, "Confidence": listed.confidence,
+    }  # fmt: skip
+    caps = [
+        each for each in sorted(standings(view), key=severity)
+        if f"destination={counts_as}" in each.subject.split(",")
+    ]  # fmt: skip
+    parts: list[Part] = [
+        _stages(stages, view),
+        caps_table("Caps kept for the country", caps[:MOST_ROWS], asked, "No cap of the rulebook counts it."),
+        _held(view, asked, "destination", code, "Recipients, most licensed first"),
+        _authorizations(view, asked, "Authorizations", lambda each: each.destination == code),
+        Facts("The country as listed", tuple((term, Cell(text)) for term, text in rows.items() if text)),
+    ]  # fmt: skip
+    return Page(listed.name, "", tuple(parts), (Cell("Countries", asked.path("countries")), Cell(listed.name)))
+
+
+def recipients(view: View, asked: Asked, *, named: str) -> Page:
+    """Return the page of parties whose name or id matches."""
+    known = view.position.knowledge.parties.values()
+    wanted = named.casefold()
+    found = sorted(
+        (each for each in known if wanted in f"{each.party} {each.name}".casefold()), key=lambda each: each.name
+    )
+    columns = (Column("Party"), Column("Id"), Column("Roles"), Column("Headquarters"), Column("Confidence"))
+    rows = tuple(
+        (
+            Cell(each.name, asked.path("recipients", each.party), "title"), Cell(each.party, kind="code"),
+            Cell(", ".join(each.roles) or "not stated"), Cell(_seat(each.headquarters)),
+            Cell(each.confidence or "not stated"),
+        )
+        for each in found[:MOST_HELD]
+    )  # fmt: skip
+    note = f"The first {MOST_HELD} of {len(found):,}: search for a name." if len(found) > MOST_HELD else ""
+    empty = "No party matches." if named else "No party is registered."
+    return Page("Recipients and other parties", f"{len(found):,} parties.",
+                (Table("Parties", columns, rows, empty, note),), extra={"named": named})  # fmt: skip
+
+
+def recipient(view: View, asked: Asked, name: str) -> Page:
+    """Return one party's page. Raises `NotFound` where nothing is known of it."""
+    knowledge = view.position.knowledge
+    party = knowledge.party(name, view.on) or knowledge.parties.get(name)
+    if party is None:
+        raise NotFound(f'No party "{name[:60]}" is known at record {view.known:,}.', "Search for its name.")
+    caps = [
+        each for each in sorted(standings(view), key=severity)
+        if name in {part.partition("=")[2] for part in each.subject.split(",")}
+    ]  # fmt: skip
+    rows = {
+        "Id": Cell(party.party, kind="code"),
+        "Roles": Cell(", ".join(party.roles)),
+        "Headquarters": Cell(_seat(party.headquarters)),
+        "Ultimate parent as stated": Cell("itself" if party.ultimate_parent == "self" else party.ultimate_parent),
+        "Holds from": Cell(str(party.valid_from or "")),
+        "Source": Cell(party.source), "Confidence": Cell(party.confidence), "Note": Cell(party.note),
+        "Stated by": number(party.seq, href=asked.path("records", party.seq), note="record") if party.seq else Cell(""),
+    }  # fmt: skip
+    parts: list[Part] = [
+        _held(view, asked, "recipient", name, "What stands with it, by country"),
+        caps_table("Caps kept for it", caps, asked, "No cap of the rulebook is kept for it by name."),
+        _path(view, asked, name),
+        _owners(view, asked, name),
+        _authorizations(view, asked, "Authorizations", lambda each: name in (each.recipient, each.exporter)),
+        Facts("The party as registered", tuple((term, cell) for term, cell in rows.items() if cell.text)),
+    ]  # fmt: skip
+    lead = "" if knowledge.party(name, view.on) else f"Nothing was stated of it for {view.on}; this is what was last."
+    return Page(party.name, lead, tuple(parts), (Cell("Recipients", asked.path("recipients")), Cell(party.name)),
+                extra={"history": asked.path("records", about=name)})  # fmt: skip
+
+
+def _seat(code: str) -> str:
+    return "unknown" if code == UNKNOWN else f"{country_name(code)} ({code})"
+
+
+def _stages(stages: Mapping[str, Decimal], view: View) -> Figures:
+    rows = tuple((f"{stage.replace('_', ' ')}, TPP", number(stages[stage])) for stage in STAGES)
+    return Figures(f"On {view.on}", rows)
+
+
+def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) -> Table:
+    """Return what each recipient has in each stage in each country, of one country or one recipient."""
+    sums: dict[tuple[str, str], dict[str, Decimal]] = {}
+    chips: dict[tuple[str, str], int] = {}
+    wanted = {"name": dimension, "value": value, "known": view.known, "day": view.on}
+    for party, code, stage, count, tpp in view.conn.execute(SQL["stage_totals_of"], wanted):
+        sums.setdefault((party, code), {})[stage] = tpp
+        if stage == "licensed":
+            chips[party, code] = count or 0
+    ranked = sorted(sums, key=lambda each: (-sums[each].get("licensed", Decimal(0)), each))
+    shown = ("licensed", "open", "shipped", "received", "installed")
+    by_recipient = dimension == "destination"
+    columns = (
+        Column("Recipient" if by_recipient else "Country"), Column("Licensed", "chips", right=True),
+        *(Column(stage.capitalize(), "TPP", right=True) for stage in shown),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            Cell(party, asked.path("recipients", party)) if by_recipient
+            else Cell(_seat(code), asked.path("countries", code)),
+            number(chips.get((party, code)), "none"),
+            *(number(sums[party, code].get(stage, Decimal(0))) for stage in shown),
+        )
+        for party, code in ranked[:MOST_HELD]
+    )  # fmt: skip
+    note = "Chips count what was stated in chips; equivalents are in the TPP only." if rows else ""
+    if len(ranked) > MOST_HELD:
+        note += f" The first {MOST_HELD} of {len(ranked):,}."
+    return Table(caption, columns, rows, "Nothing was licensed or shipped.", note)
+
+
+def _path(view: View, asked: Asked, name: str) -> Steps:
+    knowledge = view.position.knowledge
+    path = knowledge.ownership_path(name, view.on)
+    rows = []
+    for n, each in enumerate(path):
+        party = knowledge.party(each, view.on)
+        words = "The ultimate parent." if n == len(path) - 1 else ""
+        rows.append((Cell(party.name if party else each, asked.path("recipients", each)),
+                     _seat(party.headquarters) if party else "not registered", words))  # fmt: skip
+    empty = "The ultimate parent is unknown: what turns on it is undetermined, and refuses."
+    return Steps("Ownership path, upward", tuple(rows), empty)
+
+
+def _owners(view: View, asked: Asked, name: str) -> Table:
+    columns = (Column("Owner"), Column("Share", "%", right=True), Column("From"), Column("Source"), Column("Record"))
+    rows = tuple(
+        (
+            Cell(each.owner, asked.path("recipients", each.owner)),
+            Cell(f"{each.percentage:f}", kind="number", note=each.confidence if each.confidence != "confirmed" else ""),
+            Cell(str(each.valid_from or "always")), Cell(each.source or "not stated"),
+            number(each.seq, href=asked.path("records", each.seq)),
+        )
+        for each in view.position.knowledge.owners(name, view.on)
+    )  # fmt: skip
+    return Table("Owners on the day", columns, rows, "No share in it was stated.")
+
+
+def _authorizations(view: View, asked: Asked, caption: str, wanted: object) -> Table:
+    assert callable(wanted)
+    found = [each for each in view.position.knowledge.authorizations.values() if wanted(each)]
+    found.sort(key=lambda each: (each.state != "active", each.authorization))
+    note = f"The first {MOST_HELD} of {len(found):,}." if len(found) > MOST_HELD else ""
+    return Table(caption, AUTHORIZATION_COLUMNS, tuple(authorization_rows(found[:MOST_HELD], asked)),
+                 "There is none.", note)  # fmt: skip
+
+
+def authorization_rows(found: Iterable[Authorization], asked: Asked) -> Iterable[tuple[Cell, ...]]:
+    """Yield authorizations as rows."""
+    for each in found:
+        yield (
+            Cell(each.authorization, asked.path("authorizations", each.authorization), "title"), Cell(each.kind),
+            Cell(each.recipient, asked.path("recipients", each.recipient)),
+            Cell(_seat(each.destination), asked.path("countries", each.destination)),
+            Cell(each.exporter, asked.path("recipients", each.exporter)) if each.exporter else Cell("any exporter"),
+            state(each.state), Cell(str(each.last_day or "none")),
+            Cell(f"{each.quantity} {each.unit}".strip() or "undetermined",
+                 note=each.confidence if each.confidence not in ("", "confirmed") else ""),
+        )  # fmt: skip
+
+
+def _own_caps(found: Iterable[CapStanding]) -> dict[str, CapStanding]:
+    own: dict[str, CapStanding] = {}
+    for each in sorted(found, key=severity):
+        name, _, code = each.subject.partition("=")
+        if name == "destination" and "," not in code:
+            own.setdefault(code, each)
+    return own
