@@ -7,11 +7,13 @@ answer says how the table's cap stands to it:
     over            refused, and the cap would be over; "over on 2025-01-01" names the day as well
     undetermined    refused, and the cap's answer turns on something that is not known
     flagged         posted, and a discrepancy of this cap opened
+    unsure          posted under a cap that flags, and whether it is over is not known
     uncounted       posted, and the cap was not even looked at
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -25,7 +27,8 @@ from world import A100, Ledger, move, rating
 from ledger.posting import Receipt, Request
 from ledger.reports import Reader, standings
 
-FITS, OVER, UNDETERMINED, FLAGGED, UNCOUNTED = "fits", "over", "undetermined", "flagged", "uncounted"
+FITS, OVER, UNDETERMINED, FLAGGED = "fits", "over", "undetermined", "flagged"
+UNSURE, UNCOUNTED = "unsure", "uncounted"
 
 # A chip of 10,000 TPP, so that the law's numbers are whole chips.
 ROUND = {"dense_tops_8bit": "1250", "dense_tops_16bit": "", "tpp_bits": "", "tpp_per_ic": "", "tpp": "",
@@ -96,17 +99,20 @@ def hold(ledger: Ledger, cap: str, row: Row) -> None:
 def answer(ledger: Ledger, cap: str, receipt: Receipt, flagged: int) -> str:
     """Return how a cap answered, in the words of the tables; else what else came of the request."""
     looked = [each for each in ledger.judgment(receipt.seq)["caps"] if each["cap"] == cap]
+    found = {each["finding"] for each in looked}
     days = [each["day"] for each in looked if each["finding"] != "fits"]
     if receipt.verdict == "refused":
-        found = {each["finding"] for each in looked} & {"exceeded", "undetermined"}
-        if receipt.code not in ("cap_exceeded", "undetermined") or not found:
+        if receipt.code == "cap_exceeded" and not looked:  # a share whose base is less
+            shrunk = re.search(rf": {cap} of \S+ is over on ([0-9-]+),", receipt.message)
+            days, found = ([shrunk[1]], {"exceeded"}) if shrunk else ([], found)
+        if receipt.code not in ("cap_exceeded", "undetermined") or not days:
             return f"refused: {receipt.code}"
         return f"{OVER if 'exceeded' in found else UNDETERMINED} on {min(days)}"
     if breaches(ledger, cap) > flagged:
-        return f"{FLAGGED} on {min(days)}"
+        return f"{FLAGGED} on {min(days)}" if days else FLAGGED
     if not looked:
         return UNCOUNTED
-    return f"posted: {looked}" if days else FITS
+    return {frozenset({"fits"}): FITS, frozenset({"undetermined"}): UNSURE}.get(frozenset(found), f"posted: {looked}")
 
 
 def breaches(ledger: Ledger, cap: str) -> int:
