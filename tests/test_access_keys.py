@@ -153,7 +153,8 @@ SHIP, RECEIVE = {"movement": "ship"}, {"movement": "receive"}
     ("party", {}, False, {"operator"}), ("ownership", {}, False, {"operator"}), ("rating", {}, False, {"operator"}),
     ("authorization", {}, False, {"operator"}), ("rulebook", {}, False, {"operator"}),
     ("period", {}, False, {"operator"}), ("discrepancy", {}, False, {"operator"}),
-    ("proposal", {}, False, {"operator"}), ("anything else", {}, True, {"operator"}),
+    ("proposal", {}, False, {"operator", "exporter"}), ("notice", {}, False, {"operator", "exporter"}),
+    ("stock", {}, False, {"operator", "exporter"}), ("anything else", {}, True, {"operator"}),
 ])  # fmt: skip
 def test_who_may_post_what(kind, raw, observed, who_may):
     everybody = [Principal("p", role) for role in ("operator", "regulator", "auditor")]
