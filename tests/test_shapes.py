@@ -184,6 +184,10 @@ def test_an_allocation_is_critical_from_nine_tenths(ledger, chips, expected):
     assert state(ledger, "country-allocation", DAY) == {"destination=MY": expected}
 
 
+# An allied owner may book to the limit of whom it lets operate the chips.
+ELECTED = {"operator": "my", "booked_to": "my"}
+
+
 def lpp(day: str, chips: Any, to: str = "my", **more: Any) -> Request:
     return ship(day, chips, to, **{"authorization": "LPP", "evidence": "consignee-statement=S", **more})
 
@@ -205,8 +209,8 @@ def lpp(day: str, chips: Any, to: str = "my", **more: Any) -> Request:
     row("all exporters together", lpp(DAY, 2_690), lpp(DAY, 1, exporter="amd"), OVER),
     row("a group together", lpp(DAY, 2_690, "east", destination="MY"), lpp(DAY, 1, "west", destination="IN"), OVER),
     row("another group has its own", lpp(DAY, 2_690), lpp(DAY, 2_690, "east", destination="MY"), FITS),
-    row("booked to whom it is booked", lpp(DAY, 2_690, "de", booked_to="my"), lpp(DAY, 1), OVER),
-    row("and not to its owner", lpp(DAY, 2_690, "de", booked_to="my"), lpp(DAY, 2_690, "de"), FITS),
+    row("booked to whom it is booked", lpp(DAY, 2_690, "de", **ELECTED), lpp(DAY, 1), OVER),
+    row("and not to its owner", lpp(DAY, 2_690, "de", **ELECTED), lpp(DAY, 2_690, "de"), FITS),
     row("no shipment under a license", grant(DAY, 3_000), ship(DAY, 3_000), UNCOUNTED),
     row("a return gives nothing back", lpp(DAY, 2_690), given_back("2025-07-01", 2_690), lpp("2025-07-02", 1), OVER),
     row("nor does a loss", lpp(DAY, 2_690), receive(DAY, 10), retire("2025-07-01", 10, "loss"), lpp("2025-07-02", 1),
