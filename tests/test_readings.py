@@ -237,3 +237,73 @@ def test_readings_are_said_in_words_with_their_law() -> None:
 def test_settings_are_taken_apart_as_they_are_written() -> None:
     assert settings_of(f"{DIFFUSION}?{LPP}=open&nveu-base=all") == (DIFFUSION, ((LPP, "open"), ("nveu-base", "all")))
     assert shlex.quote(f"{DIFFUSION}?{LPP}=open") == f"'{DIFFUSION}?{LPP}=open'"
+
+
+# What is counted and not held against a limit: headquarters in an allied country, destinations elsewhere
+
+OUTSIDE = "allied-headquarters-outside"
+MOST = 49_898  # H200 of 15,832 TPP that fit 790,000,000 TPP
+
+
+def abroad(conn: Any, chosen: str) -> Ledger:
+    """The framework, read one way, with a recipient of a Japanese group and one of its own, both in Malaysia."""
+    text = rulebooks.bundle(DIFFUSION)[DIFFUSION]
+    assert "chosen: counts-and-binds" in text
+    return Ledger(conn).begin(
+        party("nvidia"), party("nippon", "JP"), party("japanese", "MY", "nippon"), party("local", "MY"),
+        adopt(text.replace("chosen: counts-and-binds", f"chosen: {chosen}")),
+        license_("L-japanese", "japanese", "MY"), license_("L-local", "local", "MY"),
+    )  # fmt: skip
+
+
+def licensed(to: str, chips: int) -> Request:
+    where = {"destination": "MY", "recipient": to, "authorization": f"L-{to}", "exporter": "nvidia"}
+    return move("grant", "2025-06-02", chips, chip=H200, **where)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "to", "chips", "code"),
+    [
+        ("counts-and-binds", "japanese", MOST, ""),
+        ("counts-and-binds", "japanese", MOST + 1, "cap_exceeded"),
+        ("counts-only", "japanese", MOST + 1, ""),
+        ("counts-only", "local", MOST, ""),
+        ("counts-only", "local", MOST + 1, "cap_exceeded"),
+    ],
+)
+def test_allied_headquarters_are_counted_and_bound_only_where_the_book_reads_it_so(
+    conn: Any, chosen: str, to: str, chips: int, code: str
+) -> None:
+    """15 CFR 742.6(b)(10)(iii)(A)(2) against (B): approved without a ceiling, or counted by destination."""
+    ledger = abroad(conn, chosen)
+    receipt = ledger.ask(licensed(to, chips))
+    assert receipt.code == code
+    assert ledger.judgment(receipt.seq)["readings"][OUTSIDE] == chosen
+
+
+def test_what_only_counts_takes_the_room_of_others_and_raises_no_discrepancy(conn: Any) -> None:
+    ledger = abroad(conn, "counts-only")
+    ledger.must(licensed("local", 10), licensed("japanese", MOST))
+    assert ledger.discrepancies() == []
+    assert ledger.used("country-allocation", "destination=MY", "2025-06-02") == str((MOST + 10) * 15832)
+    ledger.refused(licensed("local", 1), "cap_exceeded")
+    ledger.must(licensed("japanese", 1))
+
+
+def test_what_is_left_says_that_it_is_only_counted(conn: Any) -> None:
+    ledger = abroad(conn, "counts-only")
+    ledger.must(licensed("local", MOST))
+    with Reader(ledger.conn).view(on=date(2025, 6, 2)) as view:
+        asked = {"destination": "MY", "chip": H200, "authorization": "license", "exporter": "nvidia"}
+        left = {to: remaining(view, recipient=to, **asked) for to in ("japanese", "local")}
+    assert (left["japanese"].remaining_chips, left["japanese"].binding_cap) == (None, "unlimited")
+    assert (left["local"].remaining_chips, left["local"].binding_cap) == (0, "country-allocation")
+
+
+def test_a_back_test_compares_whether_allied_headquarters_are_bound(conn: Any) -> None:
+    ledger = abroad(conn, "counts-only")
+    ledger.must(licensed("japanese", MOST + 1), licensed("japanese", 1))
+    named = [f"{DIFFUSION}?{OUTSIDE}={option}" for option in ("counts-and-binds", "counts-only")]
+    both = backtest(ledger.conn, named, on=date(2025, 6, 3))
+    assert [under.refused_count for under in both.books] == [2, 0]
+    assert [len(under.subjects) for under in both.books] == [len(both.books[0].subjects)] * 2

@@ -150,6 +150,8 @@ class Replaying:
 
     def _keep(self, effect: Effect) -> _Kept:
         key, cap, span, _, _ = effect
+        if cap.counts_only is not None:
+            cap = self.lens.caps[key.cap].of_subject(key.subject)  # as it is for what does not only count
         counter = self.counters.get(key)
         if counter is None:
             counter = self.counters[key] = Counter()
@@ -196,15 +198,18 @@ class Replaying:
         while at < count:
             seq, first = rows[at].seq, at
             changes: dict[Key, dict[date, Amount]] = {}
+            held: dict[Key, None] = {}  # to a limit
             while at < count and rows[at].seq == seq:
-                for key, _, _, day, amount in effects[at]:
+                for key, cap, _, day, amount in effects[at]:
                     if id(self._kept[key]) in risky:
+                        if not cap.limit.unlimited:
+                            held[key] = None
                         days = changes.setdefault(key, {})
                         before = days.get(day)
                         days[day] = amount if before is None else before.plus(amount)
                 at += 1
             dated = max(row.day for row in rows[first:at])
-            for key in changes:
+            for key in held:
                 looked = self._look(seq, key, changes, dated)
                 if looked and looked.standing.finding != "fits":
                     case = cases.setdefault(seq, _Case())

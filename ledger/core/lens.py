@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from ledger.core.conditions import Conditions, subject_value
+from ledger.core.conditions import Conditions, holds, subject_value
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Cap, Rulebook, Span
@@ -208,7 +208,10 @@ class Lens:
             values = [(name, subject_value(name, profile, self.book, lot_day)) for name in cap.kept_by]
             subject = ",".join(f"{name}={value}" for name, value in values) or EVERYONE
             doubt = truth is None or any(value == UNKNOWN for _, value in values)
-            touched.append(_Touch(cap.kept_for(destination), subject, doubt, self._signs[n], self._windows[n]))
+            kept = cap.kept_for(destination)
+            if cap.counts_only is not None and holds(cap.counts_only, profile, self.book, lot_day) is True:
+                kept = kept.watched()
+            touched.append(_Touch(kept, subject, doubt, self._signs[n], self._windows[n]))
         return tuple(touched)
 
 

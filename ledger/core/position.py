@@ -263,6 +263,8 @@ def merge(effects: Iterable[Effect]) -> dict[Key, tuple[Effect, dict[date, Amoun
             merged[effect.key] = effect, {effect.day: effect.amount}
         else:
             days = held[1]
+            if held[0].cap.limit.unlimited and not effect.cap.limit.unlimited:
+                merged[effect.key] = effect, days  # one line of a movement only counts, another is held to the limit
             known = days.get(effect.day)
             days[effect.day] = effect.amount if known is None else known.plus(effect.amount)
     return merged

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from ledger.core.groups import PERIODS
-from ledger.core.rulebook import Cap, Counts, Limit, Share, Unit, Window
+from ledger.core.rulebook import Cap, Condition, Counts, Limit, Share, Unit, Window
 from ledger.rulebooks.conditions import read_where
 from ledger.rulebooks.document import Piece, Wrong, choices
 from ledger.rulebooks.draft import Draft, base_chips
@@ -39,7 +39,7 @@ STATUSES = ("framework", "reported", "discussed")  # of what is no law: it may f
 COUNTER_KEYS = ("counts", "gives_back", "by", "where")
 CAP_KEYS = (
     *("name", "if", *COUNTER_KEYS, "window", "after", "limit", "critical_at", "when_exceeded", "when_base_shrinks"),
-    *("tested_on", "tolerance", "suspended", "blocked", "base", "status", *SOURCE_KEYS),
+    *("tested_on", "counts_only", "tolerance", "suspended", "blocked", "base", "status", *SOURCE_KEYS),
 )
 LIMIT_KEYS = ("schedule", "share", "of", "asked_chips_enlarge_base")
 _ROLLING = re.compile(r"rolling ([1-9][0-9]{0,3}) days").fullmatch
@@ -79,6 +79,7 @@ def _cap(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Cap:
         critical_at=fraction(table["critical_at"], "`critical_at`") if "critical_at" in table else Decimal("0.9"),
         when_exceeded=cast(Any, _excess(table, "when_exceeded") or "refuse"),
         base=_base(table["base"]) if "base" in table else (),
+        counts_only=_counts_only(draft, table["counts_only"]) if "counts_only" in table else None,
         status=one_of(table["status"], "`status`", STATUSES) if "status" in table else "",
         tolerance=read_tolerance(table),
         pauses=read_pauses(draft, table),
@@ -97,6 +98,13 @@ def _cap(draft: Draft, table: Mapping[str, Piece], piece: Piece) -> Cap:
             f"{cap.name} counts {cap.counts} and is limited in {cap.limit.unit}.", "Use the other unit."
         )
     return cap
+
+
+def _counts_only(draft: Draft, piece: Piece) -> Condition | None:
+    """Return the condition of what counts and is not held against the limit, if the chosen readings keep it."""
+    table = piece.entries("`counts_only`")
+    condition = read_where(draft, piece, keys=("if",))
+    return condition if draft.applies(table) else None
 
 
 def _counter(draft: Draft, table: Mapping[str, Piece]) -> dict[str, Any]:

@@ -217,6 +217,8 @@ def _cap(cap: Cap) -> dict[str, Any]:
     for kind in PAUSED:
         if pauses := [pause_in_words(each) for each in cap.pauses if each.kind == kind]:
             body[kind] = pauses
+    if cap.counts_only:
+        body["counts_only"] = condition(cap.counts_only)
     if cap.tolerance:
         body["tolerance"] = plain(cap.tolerance)
     stated = {"undetermined": undetermined, "base": dict(cap.base), "status": cap.status}

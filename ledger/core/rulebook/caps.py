@@ -137,7 +137,8 @@ class Cap:
     """A limit per subject and window: what counts, what gives back, what an excess does; base: stock declared.
 
     amended: in order, the first that meets a destination on a day gives its limit; else `limit` is. tolerance: what
-    still passes above the limit, as a fraction of it. pauses: periods in which it admits nothing.
+    still passes above the limit, as a fraction of it. pauses: periods in which it admits nothing. counts_only: what
+    meets it counts, and is not held against the limit.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Cap:
     critical_at: Decimal = Decimal("0.9")
     when_exceeded: Literal["refuse", "flag"] = "refuse"
     base: tuple[tuple[str, str], ...] = ()
+    counts_only: Condition | None = None
     status: str = ""
     confidence: str = ""
     note: str = ""
@@ -176,6 +178,10 @@ class Cap:
     def pause_on(self, day: date) -> Pause | None:
         """Return the period that a day falls in; of a cap that is kept for one destination (`kept_for`)."""
         return periods.on(self.pauses, day)
+
+    def watched(self) -> Cap:
+        """Return the cap as it is for what counts in it and is not held against its limit."""
+        return replace(self, limit=replace(self.limit, unlimited=True))
 
     @property
     def is_grouped(self) -> bool:

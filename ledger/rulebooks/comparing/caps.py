@@ -114,6 +114,7 @@ def _fields(cap: Cap) -> dict[str, str]:
         "day of testing": tested,
         "answer to a shrinking base": share.when_base_shrinks if share else "",
         "enlarging of the base by what is asked": ("yes" if share.asked_chips_enlarge_base else "no") if share else "",
+        "condition of what only counts": condition(cap.counts_only) if cap.counts_only else "",
         "declared stock": ", ".join(f"{key} {text}" for key, text in cap.base),
         "status": cap.status,
     }
