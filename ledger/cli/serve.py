@@ -1,4 +1,4 @@
-"""`capledger serve`: the HTTP API, and the pages where they are installed, on this machine's loopback unless told."""
+"""`capledger serve`: the HTTP API and the pages, on this machine's loopback unless told."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from ledger.core.errors import Unusable
 if TYPE_CHECKING:
     import socket
 
-    from fastapi import APIRouter
-
     from ledger.api.access import Access
-    from ledger.api.desk import Desk
 
 # Readers and the writer compute in threads; the one that talks to the network must not wait long for its turn.
 TURN_SECONDS = 0.0005
@@ -68,6 +65,7 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
     from ledger.api.app import create_app
     from ledger.api.desk import Desk
     from ledger.api.watching import log_to_stderr
+    from ledger.web.app import router_of
 
     host, port = listening.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -82,7 +80,7 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
     log_to_stderr()
     desk = Desk(dsn)
     config = uvicorn.Config(
-        create_app(desk, access=access, pages=_pages(desk)), log_config=None, access_log=False, server_header=False,
+        create_app(desk, access=access, pages=router_of(desk)), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, lifespan="on",
     )  # fmt: skip
     # The server stops by itself at these, and then raises them again: by then there is nothing left to interrupt.
@@ -92,19 +90,6 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
     server.run([listening])
     if not server.started:
         raise Unusable("cannot_serve", "The server did not start; the log says why.", "Look at the lines above.")
-
-
-def _pages(desk: Desk) -> APIRouter | None:
-    """Return the pages where they are installed."""
-    from importlib import import_module
-
-    try:
-        pages: APIRouter = import_module("ledger.web.app").router_of(desk)
-        return pages
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("ledger.web"):
-            return None
-        raise
 
 
 def _tell(address: str, as_json: bool) -> None:
