@@ -133,6 +133,8 @@ def test_a_reverse_that_shrinks_the_base_is_refused_only_where_the_book_says_so(
     ledger.must(to_china("2026-02-01", 50))
     assert ledger.ask(reverse(sold, "2026-02-02")).verdict == verdict
     assert [each[1] for each in ledger.discrepancies()] == (["ratio"] if shrinks == "flag" else [])
+    looked = {each["cap"]: each for each in ledger.judgment(ledger.size() - (shrinks == "flag"))["caps"]}
+    assert (looked["ratio"]["finding"], looked["ratio"]["limit"]) == ("exceeded", "0")
 
 
 def test_a_license_dated_before_a_return_is_held_against_the_day_of_the_return(ledger: Ledger) -> None:

@@ -61,6 +61,12 @@ class Judged:
     answers: list[tuple[Resolved, RuleAnswer]]
     lines: list[Resolved] = field(default_factory=list)
     rulebook: int = 0
+    shrunk: list[Looked] = field(default_factory=list)
+
+    @property
+    def caps(self) -> list[Looked]:
+        """Every cap that was looked at: those that it changes, and the shares whose base it lowers too far."""
+        return [*self.looked, *self.shrunk] if self.shrunk else self.looked
 
     @property
     def binding(self) -> Looked | None:
@@ -108,7 +114,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, case.shrunk)])
     return Judged(
         movement, refusal, breaches, plan.entries, plan.opened, effects, case.looked, case.answers, lines,
-        _in_force(movement, position),
+        _in_force(movement, position), case.shrunk,
     )  # fmt: skip
 
 
@@ -129,8 +135,9 @@ def judge_entries(
     refusal = None if observed else min(found, key=_precedence, default=None)
     breaches = [] if refusal else _breaches(case, [*found, *flagged, *map(of_shrunk, shrunk)])
     return Judged(
-        movement, refusal, breaches, entries, opened or [], effects, looked, [], rulebook=_in_force(movement, position)
-    )
+        movement, refusal, breaches, entries, opened or [], effects, looked, [],
+        rulebook=_in_force(movement, position), shrunk=shrunk,
+    )  # fmt: skip
 
 
 def judge_models(

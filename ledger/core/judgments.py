@@ -42,7 +42,7 @@ def posted(judged: Judged, seq: int, kind: str = MOVEMENT_POSTED) -> bytes:
             contents.append(lot.profile.content.decode())
     lots = ",".join([_lot(lot, numbers[lot.profile.sha256]) for lot in judged.opened])
     return (
-        f'{{"breaches":{_breaches(judged.breaches)},"caps":{_caps(judged.looked)},'
+        f'{{"breaches":{_breaches(judged.breaches)},"caps":{_caps(judged.caps)},'
         f'"entries":[{",".join([_entry(entry) for entry in judged.entries])}],"lots":[{lots}],'
         f'"profiles":[{",".join(contents)}],{_readings(judged)}"record":"{kind}","rulebook":{judged.rulebook},"rules":{_rules(judged)},"verdict":"posted"}}'
     ).encode()
@@ -55,7 +55,7 @@ def refused(judged: Judged) -> bytes:
     return canonical(
         {
             **({"readings": readings} if readings else {}),
-            "caps": json.loads(_caps(judged.looked)),
+            "caps": json.loads(_caps(judged.caps)),
             "record": REQUEST_REFUSED,
             "refusal": _refusal(judged.refusal),
             "rulebook": judged.rulebook,

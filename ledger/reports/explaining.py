@@ -70,7 +70,7 @@ class Explained:
                 for line, answer in (judged.answers if judged else ())
             ],
             "readings": dict(self.readings),
-            "caps": [_cap(looked) for looked in (judged.looked if judged else ())],
+            "caps": [_cap(looked) for looked in (judged.caps if judged else ())],
             "breaches": [_breach(breach) for breach in (judged.breaches if judged else ())],
         }  # fmt: skip
 
