@@ -145,7 +145,7 @@ def first_over(counter: Counter, cap: Cap, first: date, spans: Iterable[Span]) -
         for day, used, _ in _days(counter, cap, {start: NOTHING}, start, span.until):
             standing = _stand(cap, day, used, NOTHING)
             if standing.limit is not None and standing.used > standing.limit:
-                return standing
+                return standing._replace(finding="exceeded")
     return None
 
 
