@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ledger.core import four_eyes, judgments
 from ledger.core.deciding import Judged
@@ -23,15 +23,28 @@ from ledger.core.records import PROPOSAL_DECIDED, PROPOSAL_MADE, REQUEST_REFUSED
 from ledger.core.refusals import OPERATOR, PRECEDENCE, Refusal
 from ledger.posting import adopting, authorizing
 from ledger.posting.batch import LEDGER, Batch
+from ledger.posting.memory import Memory
 from ledger.posting.registering import Registered, known_as
 from ledger.posting.requests import Asked, Receipt, Request, read
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-if TYPE_CHECKING:
-    from ledger.posting.judging import Judging
-
 STATE_AFTER = {"approve": "approved", "decline": "declined"}
+
+
+class Judge(Protocol):
+    """Who judges the requests of a commit, as far as a proposal is concerned."""
+
+    memory: Memory
+    batch: Batch
+    actor: str
+    person: str
+
+    def moved(self, asked: Asked, *, is_approved: bool) -> Judged | Refusal:
+        """Judge a movement, which changes nothing."""
+
+    def registered(self, asked: Asked, *, is_approved: bool) -> Registered | Refusal:
+        """Judge a fact that is to be registered, which changes nothing."""
 
 
 class KeyTaken(Exception):
@@ -87,7 +100,7 @@ def _first(one: Refusal | None, other: Refusal | None) -> Refusal | None:
     return min((each for each in (one, other) if each), key=lambda each: PRECEDENCE.index(each.code), default=None)
 
 
-def propose(judging: Judging, asked: Asked, payload: bytes) -> tuple[int, Refusal | None]:
+def propose(judging: Judge, asked: Asked, payload: bytes) -> tuple[int, Refusal | None]:
     """Record a proposal with what it would come to now; return its number, and why it was refused."""
     proposed, batch = asked.proposed, judging.batch
     assert proposed
@@ -108,7 +121,7 @@ def propose(judging: Judging, asked: Asked, payload: bytes) -> tuple[int, Refusa
 
 
 def decide(
-    judging: Judging, asked: Asked, payload: bytes, carry_out: Callable[[Proposal, Asked], Receipt]
+    judging: Judge, asked: Asked, payload: bytes, carry_out: Callable[[Proposal, Asked], Receipt]
 ) -> tuple[int, Refusal | None]:
     """Record a decision and, where it approves, carry out the proposal; return its number, and why it was refused."""
     batch, decision = judging.batch, asked.body["decision"]
@@ -153,7 +166,7 @@ def _named(person: str, does: str) -> str:
     return person
 
 
-def _refuse_taken(judging: Judging, proposed: Asked) -> None:
+def _refuse_taken(judging: Judge, proposed: Asked) -> None:
     """Refuse to propose what was answered for ever already."""
     key, actor, batch = proposed.request.key, judging.actor, judging.batch
     own = next((seq for organization, name, seq, _ in batch.keys if (organization, name) == (actor, key)), None)
@@ -169,7 +182,7 @@ def settled(conn: Connection, organization: str, key: str) -> tuple[int, bytes] 
     return (row[0], row[1]) if row else None
 
 
-def _foresee(judging: Judging, proposed: Asked) -> dict[str, Any]:
+def _foresee(judging: Judge, proposed: Asked) -> dict[str, Any]:
     """Return what a request would come to now, were it approved; nothing is posted."""
     memory, seq = judging.memory, judging.batch.next_seq
     if proposed.movement:
