@@ -133,6 +133,8 @@ def _looked_at(dimension: str, profile: Profile, book: Rulebook, day: date) -> o
     if dimension == "any_owned":
         seats = (profile.recipient, profile.owner, profile.operator)
         return tuple([(seat.listed_share, seat.listed_parent) for seat in seats])
+    if dimension == "booked_to_is":  # not who they are: else everyone would be asked anew
+        return _is_booked_to(profile, "owner_parent"), _is_booked_to(profile, "operator_parent")
     if dimension in _NUMBERS:
         return _number(dimension, profile)
     return _values(dimension, profile, book, day)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-from ledger.core.conditions import Conditions, asks_for, holds, unknown_in
+from ledger.core.conditions import Conditions, Truth, asks_for, unknown_in
 from ledger.core.facts import UNKNOWN
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Rule, Rulebook
@@ -38,7 +39,8 @@ class Rules:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self._answers: dict[tuple[bytes, int], RuleAnswer] = {}
-        self._conditions = Conditions(book, [rule.where for rule in book.rules])
+        left_out = [rule for _, rule in book.left_out]
+        self._conditions = Conditions(book, [rule.where for rule in (*book.rules, *left_out)])
 
     def answer(self, profile: Profile, day: date) -> RuleAnswer:
         """Return what the rules say of a movement on a day.
@@ -47,25 +49,26 @@ class Rules:
         """
         key = (profile.sha256, bisect_right(self.book.boundaries, day))
         if key not in self._answers:
-            answer = self._ask(profile, day)
+            truths = self._conditions.truths(profile, day)
+            answer = self._ask(truths[: len(self.book.rules)], profile, day)
             if self.book.turning:
-                answer = replace(answer, readings=self._readings(answer, profile, day))
+                answer = replace(answer, readings=self._readings(answer, truths[len(self.book.rules) :], day))
             self._answers[key] = answer
         return self._answers[key]
 
-    def _readings(self, answer: RuleAnswer, profile: Profile, day: date) -> tuple[tuple[str, str], ...]:
+    def _readings(self, answer: RuleAnswer, left_out: Sequence[Truth], day: date) -> tuple[tuple[str, str], ...]:
         """Return the readings of the rules that answered, and of those left out that would have been asked first."""
         names = [*answer.rules]
         at = max((n for n, rule in enumerate(self.book.rules) if rule.name in names), default=len(self.book.rules))
-        for before, rule in self.book.left_out:
-            if before <= at and rule.span.covers(day) and holds(rule.where, profile, self.book, day) is not False:
+        for (before, rule), truth in zip(self.book.left_out, left_out, strict=True):
+            if before <= at and rule.span.covers(day) and truth is not False:
                 names.append(rule.name)
         return tuple(dict.fromkeys(each for name in names for each in self.book.turning.get(name, ())))
 
-    def _ask(self, profile: Profile, day: date) -> RuleAnswer:
+    def _ask(self, truths: Sequence[Truth], profile: Profile, day: date) -> RuleAnswer:
         possible: list[RuleAnswer] = []
         unknown: list[str] = []
-        for rule, truth in zip(self.book.rules, self._conditions.truths(profile, day), strict=True):
+        for rule, truth in zip(self.book.rules, truths, strict=True):
             if truth is False or not rule.span.covers(day):
                 continue
             possible.append(_outcome(rule, profile, self.book))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -88,7 +89,15 @@ class Rulebook:
 
     def members(self, name: str, day: date) -> frozenset[str]:
         """Return the codes on a list on a day, references followed."""
-        return self.resolve(self.lists[name], day)
+        key = name, bisect_right(self.boundaries, day)
+        if key not in self._members:
+            self._members[key] = self.resolve(self.lists[name], day)
+        return self._members[key]
+
+    @cached_property
+    def _members(self) -> dict[tuple[str, int], frozenset[str]]:
+        """What was resolved already: a list is the same between two boundaries."""
+        return {}
 
     def tier(self, country: str, day: date) -> str | None:
         """Return the tier of a country on a day; None (undetermined) for a code the book's countries do not hold."""
