@@ -184,6 +184,28 @@ ON CONFLICT (book, cap, subject, window_from, day) DO UPDATE SET tpp = c.tpp + e
     chips = c.chips + excluded.chips, doubt_tpp = c.doubt_tpp + excluded.doubt_tpp,
     doubt_chips = c.doubt_chips + excluded.doubt_chips, unstated_tpp = c.unstated_tpp + excluded.unstated_tpp;
 
+-- name: add_to_stages
+-- Changes of destinations' stages by day, added to what is there.
+INSERT INTO stage_day AS s (destination, stage, day, tpp)
+SELECT * FROM unnest(%(destinations)s::text[], %(stages)s::text[], %(days)s::date[], %(tpp)s::numeric[])
+ON CONFLICT (destination, stage, day) DO UPDATE SET tpp = s.tpp + excluded.tpp;
+
+-- name: stages_of_entries
+-- The same computed from all entries, into an empty table; what is open or reserved goes the day after its last day.
+INSERT INTO stage_day (destination, stage, day, tpp)
+SELECT body->>'destination', stage, on_day, sum(change)
+FROM entry JOIN profile ON profile.id = entry.profile CROSS JOIN LATERAL (
+    SELECT effective_on, tpp
+    UNION ALL
+    SELECT last_day + 1, -tpp WHERE stage IN ('reserved', 'open') AND last_day < '9999-12-31'
+) AS moved (on_day, change)
+WHERE stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= effective_on
+GROUP BY 1, 2, 3;
+
+-- name: stages_on
+-- What is in each stage in each destination on a day, at the journal's end.
+SELECT destination, stage, sum(tpp) FROM stage_day WHERE day <= %(day)s GROUP BY 1, 2;
+
 -- name: change_lots
 -- New balances of lots that are there already.
 UPDATE lot SET last_day = new.last_day, open = new.open, in_transit = new.in_transit, installed = new.installed,
