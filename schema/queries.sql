@@ -101,9 +101,9 @@ SELECT id, body FROM profile WHERE id = ANY(%(ids)s);
 -- The numbers of profiles after one, by hash.
 SELECT id, sha256 FROM profile WHERE id > %(after)s;
 
--- name: all_profiles
--- Every profile, with the facts it froze.
-SELECT id, body FROM profile ORDER BY id;
+-- name: profiles_after
+-- Every profile after one, with the facts it froze; numbers have no gaps.
+SELECT id, body FROM profile WHERE id > %(after)s ORDER BY id;
 
 -- name: lots
 -- Lots by the record and line that opened them.
@@ -508,6 +508,14 @@ WHERE id <= %(known)s AND effective_on <= %(day)s ORDER BY id;
 -- What was said of discrepancies after they were opened, up to a record, in order.
 SELECT payload FROM journal
 WHERE kind IN ('discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened') AND seq <= %(known)s
+ORDER BY seq;
+
+-- name: said_of_discrepancy
+-- What opened one discrepancy and all that was said of it up to a record, in order.
+SELECT seq, kind, recorded_at, payload FROM journal
+WHERE seq <= %(known)s AND ((seq = %(id)s AND kind = 'discrepancy.opened')
+    OR (kind IN ('discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened')
+        AND convert_from(payload, 'UTF8')::jsonb #>> '{body,id}' = %(id)s::text))
 ORDER BY seq;
 
 -- name: leaf_hashes

@@ -7,7 +7,7 @@ from collections import Counter
 from ledger.core.duties import Owed
 from ledger.reports import View, duties
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Figures, Page, Table, number, state, unconfirmed
+from ledger.web.parts import Cell, Column, Figures, Page, Table, number, unconfirmed
 from ledger.web.showing.standing import subject_path, subject_words
 
 MOST_ROWS = 200

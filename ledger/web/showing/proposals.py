@@ -70,7 +70,11 @@ def one_proposal(view: View, asked: Asked, principal: Principal, number_: int) -
     text = json.dumps(each.body()["request"], ensure_ascii=False, indent=2, sort_keys=True)
     parts.append(Text("What is proposed, whole", fixed=text[:LONGEST_TEXT]))
     crumbs = (Cell("Proposals", asked.path("proposals")), Cell(f"{each.id:,}"))
-    may = {"number": each.id, "may_approve": may_approve(each, principal), "may_decline": may_decline(each, principal)}
+    may: dict[str, object] = {
+        "number": each.id,
+        "may_approve": may_approve(each, principal),
+        "may_decline": may_decline(each, principal),
+    }
     return Page(f"Proposal {each.id:,}", "", tuple(parts), crumbs, extra=may)
 
 
