@@ -165,7 +165,10 @@ def test_what_cannot_be_settled_so_is_refused_with_the_reason(world):
 
 # Duties.
 
-DUTY = "duties:\n  - {name: first-report, law: test, on: {each: ship}, by: exporter, due: {days: 30}, do: report it}\n"
+DUTY = (
+    "duties:\n"
+    "  - {name: first-report, law: test, who: exporter, do: report it, when: {each: ship}, due: 30 days after}\n"
+)
 
 
 def test_overdue_duties_come_first_and_an_exporter_sees_its_own_only(own_world):
