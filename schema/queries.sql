@@ -101,9 +101,9 @@ SELECT id, body FROM profile WHERE id = ANY(%(ids)s);
 -- The numbers of profiles after one, by hash.
 SELECT id, sha256 FROM profile WHERE id > %(after)s;
 
--- name: all_profiles
--- Every profile, with the facts it froze.
-SELECT id, body FROM profile ORDER BY id;
+-- name: profiles_after
+-- Every profile after one, with the facts it froze; numbers have no gaps.
+SELECT id, body FROM profile WHERE id > %(after)s ORDER BY id;
 
 -- name: lots
 -- Lots by the record and line that opened them.
@@ -183,6 +183,28 @@ SELECT * FROM unnest(%(books)s::bigint[], %(caps)s::text[], %(subjects)s::text[]
 ON CONFLICT (book, cap, subject, window_from, day) DO UPDATE SET tpp = c.tpp + excluded.tpp,
     chips = c.chips + excluded.chips, doubt_tpp = c.doubt_tpp + excluded.doubt_tpp,
     doubt_chips = c.doubt_chips + excluded.doubt_chips, unstated_tpp = c.unstated_tpp + excluded.unstated_tpp;
+
+-- name: add_to_stages
+-- Changes of destinations' stages by day, added to what is there.
+INSERT INTO stage_day AS s (destination, stage, day, tpp)
+SELECT * FROM unnest(%(destinations)s::text[], %(stages)s::text[], %(days)s::date[], %(tpp)s::numeric[])
+ON CONFLICT (destination, stage, day) DO UPDATE SET tpp = s.tpp + excluded.tpp;
+
+-- name: stages_of_entries
+-- The same computed from all entries, into an empty table; what is open or reserved goes the day after its last day.
+INSERT INTO stage_day (destination, stage, day, tpp)
+SELECT body->>'destination', stage, on_day, sum(change)
+FROM entry JOIN profile ON profile.id = entry.profile CROSS JOIN LATERAL (
+    SELECT effective_on, tpp
+    UNION ALL
+    SELECT last_day + 1, -tpp WHERE stage IN ('reserved', 'open') AND last_day < '9999-12-31'
+) AS moved (on_day, change)
+WHERE stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= effective_on
+GROUP BY 1, 2, 3;
+
+-- name: stages_on
+-- What is in each stage in each destination on a day, at the journal's end.
+SELECT destination, stage, sum(tpp) FROM stage_day WHERE day <= %(day)s GROUP BY 1, 2;
 
 -- name: change_lots
 -- New balances of lots that are there already.
@@ -486,6 +508,14 @@ WHERE id <= %(known)s AND effective_on <= %(day)s ORDER BY id;
 -- What was said of discrepancies after they were opened, up to a record, in order.
 SELECT payload FROM journal
 WHERE kind IN ('discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened') AND seq <= %(known)s
+ORDER BY seq;
+
+-- name: said_of_discrepancy
+-- What opened one discrepancy and all that was said of it up to a record, in order.
+SELECT seq, kind, recorded_at, payload FROM journal
+WHERE seq <= %(known)s AND ((seq = %(id)s AND kind = 'discrepancy.opened')
+    OR (kind IN ('discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened')
+        AND convert_from(payload, 'UTF8')::jsonb #>> '{body,id}' = %(id)s::text))
 ORDER BY seq;
 
 -- name: leaf_hashes

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from schema import working as working  # the tables of access, among the others
+from schema import working as working  # the working tables, among the others
 
 MOMENT: Any = DateTime(timezone=True)
 NO_FIRST_DAY = "0001-01-01"  # window_from of a window without a first day
@@ -220,6 +220,16 @@ class CounterDay(SQLModel, table=True):
     unstated_tpp: Decimal = Field(sa_type=Numeric)
 
 
+class StageDay(SQLModel, table=True):
+    """Projection: by how much the TPP in each stage in each destination changed on each day; what lapses goes then."""
+
+    __tablename__ = "stage_day"
+    destination: str = Field(primary_key=True, sa_type=Text)
+    stage: str = Field(primary_key=True, sa_type=Text)
+    day: date = Field(primary_key=True)
+    tpp: Decimal = Field(sa_type=Numeric)
+
+
 class Discrepancy(SQLModel, table=True):
     """Projection: every unexplained difference or breach, one unresolved at a time for a subject and window.
 
@@ -281,16 +291,3 @@ class Proposal(SQLModel, table=True):
     seq: int = _key(BigInteger)
     state: str = Field(sa_type=Text)
     decided_by: int | None = Field(default=None, sa_type=BigInteger)
-
-
-class JobRun(SQLModel, table=True):
-    """Working: the periods each job has claimed and finished, so that each runs once."""
-
-    __tablename__ = "job_run"
-    __table_args__ = (CheckConstraint("period_end > period_start", name="job_run_period_check"),)
-    job: str = Field(primary_key=True, sa_type=Text)
-    period_start: datetime = Field(primary_key=True, sa_type=MOMENT)
-    period_end: datetime = Field(sa_type=MOMENT)
-    started_at: datetime = Field(sa_type=MOMENT, sa_column_kwargs={"server_default": text("clock_timestamp()")})
-    finished_at: datetime | None = Field(default=None, sa_type=MOMENT)
-    worker: str = Field(sa_type=Text)

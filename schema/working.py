@@ -1,4 +1,4 @@
-"""The working tables of access: who may ask. No answer about chips reads them, and no check rebuilds them."""
+"""The working tables: who may ask, and which jobs ran. No answer about chips reads them, no check rebuilds them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, DateTime, Numeric, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, DateTime, Numeric, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 MOMENT: Any = DateTime(timezone=True)
@@ -63,3 +63,16 @@ class Attempt(SQLModel, table=True):
     tries: Decimal = Field(sa_type=Numeric)
     tried_at: datetime = Field(sa_type=MOMENT)
     allowed: bool
+
+
+class JobRun(SQLModel, table=True):
+    """Working: the periods each job has claimed and finished, so that each runs once."""
+
+    __tablename__ = "job_run"
+    __table_args__ = (CheckConstraint("period_end > period_start", name="job_run_period_check"),)
+    job: str = Field(primary_key=True, sa_type=Text)
+    period_start: datetime = Field(primary_key=True, sa_type=MOMENT)
+    period_end: datetime = Field(sa_type=MOMENT)
+    started_at: datetime = Field(sa_type=MOMENT, sa_column_kwargs={"server_default": text("clock_timestamp()")})
+    finished_at: datetime | None = Field(default=None, sa_type=MOMENT)
+    worker: str = Field(sa_type=Text)

@@ -194,7 +194,8 @@ def test_a_regulator_needs_no_mouse(served, browser):
     assert page.get_by_role("heading", level=1).inner_text() == "country-allocation: Malaysia (MY)"
 
 
-@pytest.mark.parametrize(("person", "paths"), [("rita", OFFICIAL), ("ned", [*EXPORTERS, f"{FIT}&quantity=x"]),
+@pytest.mark.parametrize(("person", "paths"), [("rita", OFFICIAL), ("otto", []), ("olga", []),
+                                               ("ned", [*EXPORTERS, f"{FIT}&quantity=x"]),
                                                ("", [*HTML, "/sign-in", "/public?on=2999-01-01"])])  # fmt: skip
 def test_no_page_has_a_serious_barrier_or_needs_scrolling_sideways(served, browser, person, paths):
     from axe_playwright_python.sync_playwright import Axe
@@ -202,6 +203,8 @@ def test_no_page_has_a_serious_barrier_or_needs_scrolling_sideways(served, brows
     world, _ = served
     page, axe = browser(person, scripts=True), Axe()
     more = [f"/runs/{world.run}", f"/records/{world.refused}"] if person == "rita" else []
+    if person in ("otto", "olga", "rita"):
+        more += [f"/proposals/{world.proposed}", f"/discrepancies/{world.disputed}"]
     found, wide = [], []
     for path in [*paths, *more]:
         page.set_viewport_size(WIDE)

@@ -37,11 +37,13 @@ OFFICIAL = [
     "/countries/HK", "/recipients", "/recipients?named=gulf", "/recipients/selangor-dc", "/authorizations/MY-1",
     "/authorizations/IN-1", "/rulebooks", f"/rulebooks/{DIFFUSION}", f"/rulebooks/{DIFFUSION}?with={LICENSING}",
     "/rulebooks/anthropic-comment-2025", f"/back-test?book={LICENSING}", "/runs", "/discrepancies",
-    "/discrepancies?state=all&owner=amd", "/records", "/records?about=MY-1", "/records?about=nobody",
-    "/records?key=ship-1", "/records?kind=request.refused",
+    "/discrepancies?state=all&owner=amd", "/duties",
+    "/duties?state=all&named=nvidia", "/proposals", "/proposals?state=all", "/records", "/records?about=MY-1",
+    "/records?about=nobody", "/records?key=ship-1", "/records?kind=request.refused",
 ]  # fmt: skip
 EXPORTERS = ["/exporter", "/exporter?named=my", "/exporter?on=2027-02-01", "/exporter/fit", f"{FIT}&quantity=2000",
-             "/exporter/upload", "/exporter/history", "/exporter/statements"]  # fmt: skip
+             "/exporter/upload", "/exporter/history", "/exporter/statements", "/exporter/duties",
+             "/exporter/duties?state=all"]  # fmt: skip
 PUBLIC = ["/public", "/public?on=2025-07-02", "/public/data", "/public/data.csv", "/public/data.json",
           "/public/license"]  # fmt: skip
 
@@ -127,6 +129,7 @@ def test_public_pages_are_not_there_unless_they_are_switched_on(world, path):
 
 def test_every_page_there_is_stands_in_these_lists(world):
     listed = {path.partition("?")[0] for path in [*OFFICIAL, *EXPORTERS, *PUBLIC]}
+    listed |= {f"/proposals/{world.proposed}", f"/discrepancies/{world.disputed}"}
     listed |= {f"/runs/{world.run}", f"/records/{world.granted}", "/sign-in", f"/static/{style_name()}"}
     patterns = [re.compile(re.sub(r"{\w+}", "[^/]+", where)) for method, where, _ in PAGES if method == "GET"]
     assert [each.pattern for each in patterns if not any(each.fullmatch(path) for path in listed)] == []
@@ -245,10 +248,11 @@ def test_too_many_tries_are_told_to_wait(own_world):
     assert "retry-after" in answers[-1].headers
 
 
-@pytest.mark.parametrize("path", [where for method, where, _ in PAGES if method == "POST"])
+@pytest.mark.parametrize("path", [re.sub("{.+}", "1", where) for method, where, _ in PAGES if method == "POST"])
 def test_no_form_is_taken_without_its_token_or_from_another_site(world, path):
-    client = as_(world, "ned")
-    good = csrf(client.get("/exporter/upload").text)
+    is_official = path.startswith(("/proposals", "/discrepancies"))
+    client = as_(world, "olga" if is_official else "ned")
+    good = csrf(client.get("/duties" if is_official else "/exporter/upload").text)
     assert client.post(path, data={"csrf": "guessed"}).status_code == 403
     away = {"sec-fetch-site": "cross-site"}
     assert client.post(path, data={"csrf": good}, headers=away).status_code == 403
@@ -259,7 +263,10 @@ def test_no_form_is_taken_without_its_token_or_from_another_site(world, path):
 
 def test_the_overview_says_what_is_over_near_and_changed(world):
     words = said(as_(world, "rita").get("/").text)
-    assert "caps over 1 caps exhausted 0 caps critical 1 caps undetermined 0 discrepancies not resolved 1" in words
+    assert (
+        "caps over 1 caps exhausted 0 caps critical 1 caps undetermined 0 discrepancies not resolved 1 duties overdue"
+        in words
+    )
     assert "over 812,280,000 790,000,000 -22,280,000 TPP 102%" in words
     assert "Changes since the last run, of 2026-06-30" in words
     assert "633,280,000 775,768,000 +142,488,000 TPP" in words

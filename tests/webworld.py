@@ -16,10 +16,17 @@ from ledger.posting import Receipt, Request, Writer
 from ledger.reconcile import reconcile_caps
 from ledger.reports import Reader
 from ledger.web.app import router_of
-from tests.world import A100, DIFFUSION, H100, H200, Ledger, adopt, change, license_, move, party, settle
+from tests.world import A100, AT, DIFFUSION, H100, H200, Ledger, adopt, change, license_, move, party, settle
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
-PEOPLE = (("rita", "regulator", ""), ("aud", "auditor", ""), ("ned", "exporter", "nvidia"), ("amy", "exporter", "amd"))
+PEOPLE = (
+    ("rita", "regulator", ""),
+    ("aud", "auditor", ""),
+    ("olga", "operator", ""),
+    ("otto", "operator", ""),
+    ("ned", "exporter", "nvidia"),
+    ("amy", "exporter", "amd"),
+)
 LONG = "gulf-" + "-".join(["computing-and-digital-infrastructure-holding"] * 2)
 
 
@@ -41,7 +48,7 @@ class Desk:
         self, requests: Sequence[Request], *, actor: str, person: str = "", together: bool = False
     ) -> list[Receipt]:
         def post(conn: Any) -> list[Receipt]:
-            return Writer(conn).post(requests, actor=actor, at=self.now(), together=together)
+            return Writer(conn).post(requests, actor=actor, person=person, at=self.now(), together=together)
 
         return await asyncio.to_thread(self._on, post)
 
@@ -67,6 +74,7 @@ class World:
     granted: int
     refused: int
     disputed: int
+    proposed: int = 0
 
 
 def fill(dsn: str) -> World:
@@ -108,9 +116,13 @@ def _filled(dsn: str, conn: Any) -> World:
     )
     disputed = ledger.rows("SELECT id FROM discrepancy ORDER BY id LIMIT 1")[0][0]
     ledger.must(settle(disputed, "explained", "a framework announced by the government, not yet amended"))
+    undone = {"movement": "reverse", "effective_on": "2026-06-01", "reverses": str(granted), "note": "booked twice"}
+    kept = {"kind": "movement", "key": "undo", "voice": "request", "body": undone, "note": "a clerk's mistake"}
+    ledger.must(Request("four_eyes", "four-eyes", {"kinds": "reverse"}))
+    (made,) = ledger.writer.post([Request("proposal", "propose-undo", kept)], actor="operator", person="olga", at=AT)
     secrets = {
         person: keys.issue(conn, person=person, role=role, party=whose, expires_at=NOW + timedelta(days=30), at=NOW)[1]
         for person, role, whose in PEOPLE
     }
     conn.commit()
-    return World(dsn, secrets, run, granted, refused or 0, disputed)
+    return World(dsn, secrets, run, granted, refused or 0, disputed, made.seq or 0)

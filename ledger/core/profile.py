@@ -136,11 +136,13 @@ class Profile:
 
 def from_body(body: Mapping[str, Any], content: bytes = b"") -> Profile:
     """Return the profile that a body states; the inverse of `Profile.body`."""
-    parties = body["parties"]
+    parties, seats = body["parties"], dict[str, Seat]()
 
     def seat(name: str) -> Seat:
+        if found := seats.get(name):  # owner and operator mostly are the recipient
+            return found
         stated = parties[name]
-        return Seat(
+        seats[name] = Seat(
             name,
             stated.get("headquarters", UNKNOWN),
             stated.get("parent", UNKNOWN),
@@ -152,6 +154,7 @@ def from_body(body: Mapping[str, Any], content: bytes = b"") -> Profile:
             tuple((owner, share, owned) for owner, share, owned in stated.get("listed_by", ())),
             Decimal(stated.get("listed_parent", 0)),
         )
+        return seats[name]
 
     text = {
         name: body[name]

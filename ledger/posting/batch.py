@@ -18,6 +18,7 @@ from ledger.core.merkle import Frontier
 from ledger.core.position import Position
 from ledger.core.records import SALT_BYTES, Draft
 from ledger.core.refusals import Refusal
+from ledger.core.stages import by_day
 from ledger.store import writing
 from ledger.store.source import Connection, Profiles
 from schema.queries import SQL
@@ -137,6 +138,7 @@ def sealed(
         rows,
         [lot for ref, lot in position.pending.changed.items() if ref not in own],
         {**position.pending.counters, **batch.counters},
+        by_day(entry for _, effects in batch.made for entry in effects.entries),
         {party: scopes.sizes[party] for party in scopes.touched},
         (frontier, at, profiles),
     )

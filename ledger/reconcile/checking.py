@@ -138,6 +138,7 @@ class _Rebuilt:
         self._flush()
         lenses = [Lens(adoption.book, adoption.seq) for adoption in self._knowledge.adoptions]
         writing.add_to_counters(self.conn, counters_of(self.conn, lenses, self._known, self.replay.known))
+        self.conn.execute(SQL["stages_of_entries"])
 
     def _flush(self) -> None:
         writing.add_rows(self.conn, self._rows)

@@ -131,12 +131,15 @@ def _changes(view: View, adoption: Adoption, duty: Duty) -> Iterator[tuple[Profi
 def _by_counters(view: View, adoption: Adoption, duty: Duty, when: Reaches) -> Iterator[Met]:
     lens = view.position.lenses[adoption.seq]
     cap = next(cap for cap in adoption.book.caps if cap.name == when.counter)
-    touching = _touching(view, adoption, cap)
-    for key, days in _counters(view, adoption, cap, when, touching).items():
+    touching: dict[str, list[int]] | None = None
+    if not view.is_kept:
+        touching = _touching(view, adoption, cap)
+    for key, days in _counters(view, adoption, cap, when, touching or {}).items():
         kept = cap.of_subject(key.subject)
         found = core.reached(when, kept, days)
         if found is None or (found.day > view.on and not duty.due.looks_ahead):
             continue
+        touching = touching or _touching(view, adoption, cap)  # asks the lens of every profile: only where it must
         wanted = _wanted(view, duty, touching[key.subject])
         day = list(acts_on(view.conn, view.profiles, lens, key, found.moved_on, wanted))
         act = core.reaching(when, kept, found, day)

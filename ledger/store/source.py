@@ -13,6 +13,7 @@ from ledger.core.counters import Counter
 from ledger.core.lens import Amount, Entry, Key
 from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile, from_body
+from ledger.core.records import canonical
 from schema.queries import SQL
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -26,6 +27,7 @@ class Profiles:
         self.by_id: dict[int, Profile] = {}
         self.ids: dict[bytes, int] = {}
         self._learned = 0
+        self._whole = 0  # up to this number every profile is held
 
     def hold(self, number: int, profile: Profile) -> None:
         """Remember a profile by its number."""
@@ -36,14 +38,15 @@ class Profiles:
         """Return profiles by number."""
         if missing := sorted(set(numbers) - self.by_id.keys()):
             for number, body in self._conn.execute(SQL["profiles"], {"ids": missing}):
-                self.hold(number, from_body(body))
+                self.hold(number, from_body(body, canonical(body)))
         return self.by_id
 
     def all(self) -> dict[int, Profile]:
         """Return every profile by number."""
-        for number, body in self._conn.execute(SQL["all_profiles"]):
+        for number, body in self._conn.execute(SQL["profiles_after"], {"after": self._whole}):
             if number not in self.by_id:
-                self.hold(number, from_body(body))
+                self.hold(number, from_body(body, canonical(body)))
+            self._whole = number
         return self.by_id
 
     def learn(self, profiles: int) -> None:

@@ -30,6 +30,7 @@ PROJECTIONS: dict[LiteralString, LiteralString] = {
     "trim_scale(tpp) FROM {} ORDER BY seq, n",
     "counter_day": "SELECT book, cap, subject, window_from, day, trim_scale(tpp), chips, trim_scale(doubt_tpp), "
     "doubt_chips, trim_scale(unstated_tpp) FROM {} ORDER BY book, cap, subject, window_from, day",
+    "stage_day": "SELECT destination, stage, day, trim_scale(tpp) FROM {} ORDER BY destination, stage, day",
     "discrepancy": "SELECT * FROM {} ORDER BY id",
     "reconciliation": "SELECT * FROM {} ORDER BY seq",
     "proposal": "SELECT * FROM {} ORDER BY seq",

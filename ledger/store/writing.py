@@ -18,6 +18,7 @@ from ledger.core.lens import Amount, Entry, Key
 from ledger.core.lots import Lot
 from ledger.core.merkle import Frontier
 from ledger.core.records import Record
+from ledger.core.stages import StageDay
 from ledger.store.source import Connection
 from schema.queries import SQL
 
@@ -81,11 +82,12 @@ _NAMES = {table: tuple(name for name, _ in columns) for table, columns in TABLES
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What one commit writes: rows to add by table, lots and counters that change, scopes that grow, the new head."""
+    """What one commit writes: rows to add by table; lots, counters, stages that change; scopes that grow; the head."""
 
     added: Mapping[LiteralString, Sequence[Row]]
     changed_lots: Sequence[Lot]
     counters: Mapping[Key, Mapping[date, Amount]]
+    stages: Mapping[StageDay, Decimal]
     scopes: Mapping[str | None, tuple[str, int]]
     head: tuple[Frontier, datetime, int]
 
@@ -103,6 +105,7 @@ def write(conn: Connection, rows: Rows) -> None:
     add_rows(conn, rows.added)
     change_lots(conn, rows.changed_lots)
     add_to_counters(conn, rows.counters)
+    add_to_stages(conn, rows.stages)
     move_scopes(conn, rows.scopes)
     move_head(conn, *rows.head)
 
@@ -164,6 +167,11 @@ def _document(rows: Rows) -> dict[str, Any]:
             {"book": key.book, "cap": key.cap, "subject": key.subject, "window_from": key.window, "day": day,
              **amount._asdict()}
             for key, days in rows.counters.items() for day, amount in days.items()
+        ]  # fmt: skip
+    if rows.stages:
+        document["stage_day"] = [
+            {"destination": place, "stage": stage, "day": day, "tpp": tpp}
+            for (place, stage, day), tpp in rows.stages.items()
         ]  # fmt: skip
     document["scope"] = [{"scope": scope, "party": party, "size": size} for party, (scope, size) in rows.scopes.items()]
     frontier, recorded_at, profiles = rows.head
@@ -250,6 +258,14 @@ def add_to_counters(conn: Connection, changes: Mapping[Key, Mapping[date, Amount
                 "unstated_tpp": [amount.unstated_tpp for _, _, amount in rows],
             },
         )
+
+
+def add_to_stages(conn: Connection, changes: Mapping[StageDay, Decimal]) -> None:
+    """Add changes of destinations' stages by day to what is there."""
+    if changes:
+        places, stages, days = (list(column) for column in zip(*changes, strict=True))
+        wanted = {"destinations": places, "stages": stages, "days": days, "tpp": list(changes.values())}
+        conn.execute(SQL["add_to_stages"], wanted)
 
 
 def move_head(conn: Connection, frontier: Frontier, recorded_at: datetime, profiles: int) -> None:

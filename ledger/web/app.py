@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from ledger.core.errors import Problem
 from ledger.settings import Settings
-from ledger.web import books, caps, exporter, official, public, records, signing, statements, subjects
+from ledger.web import books, caps, deciding, exporter, official, public, records, signing, statements, subjects
 from ledger.web.desks import Desk, Door
 from ledger.web.entrance import Entrance
 from ledger.web.parts import path
@@ -25,8 +25,8 @@ _TOO_SLOW = Problem(
     "unavailable", "This took the database too long, and was given up.", "Ask for less, or again when it is less busy."
 )
 PAGES = (
-    *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *exporter.PAGES,
-    *statements.PAGES, *public.PAGES,
+    *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *deciding.PAGES,
+    *exporter.PAGES, *statements.PAGES, *public.PAGES,
 )  # fmt: skip
 
 

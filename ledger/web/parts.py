@@ -21,7 +21,9 @@ SHAPES = {  # a state is told by its word and a shape, never by color alone
     "suspended": "\N{DOUBLE VERTICAL LINE}", "revoked": "\N{MULTIPLICATION X}", "surrendered": "\N{MULTIPLICATION X}",
     "posted": "\N{CHECK MARK}", "replayed": "\N{CLOCKWISE OPEN CIRCLE ARROW}", "refused": "\N{MULTIPLICATION X}",
     "fits": "\N{CHECK MARK}", "exceeded": "\N{BLACK DIAMOND}", "explained": "\N{BLACK SQUARE}",
-    "resolved": "\N{CHECK MARK}", "overdue": "\N{BLACK UP-POINTING TRIANGLE}", "on time": "\N{CHECK MARK}",
+    "resolved": "\N{CHECK MARK}", "approved": "\N{CHECK MARK}", "declined": "\N{MULTIPLICATION X}",
+    "due": "\N{WHITE CIRCLE}", "met": "\N{CHECK MARK}",
+    "overdue": "\N{BLACK UP-POINTING TRIANGLE}", "on time": "\N{CHECK MARK}",
     "valid": "\N{CHECK MARK}", "not valid": "\N{MULTIPLICATION X}", "never ran": "?", "permit": "\N{CHECK MARK}",
     "deny": "\N{MULTIPLICATION X}", "presume_deny": "\N{BLACK UP-POINTING TRIANGLE}",
 }  # fmt: skip

@@ -36,11 +36,12 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MENUS = {
     "official": (
         ("Overview", "/"), ("Caps", "/caps"), ("Countries", "/countries"), ("Recipients", "/recipients"),
-        ("Rulebooks", "/rulebooks"), ("Runs", "/runs"), ("Discrepancies", "/discrepancies"), ("Records", "/records"),
+        ("Rulebooks", "/rulebooks"), ("Runs", "/runs"), ("Discrepancies", "/discrepancies"), ("Duties", "/duties"),
+        ("Proposals", "/proposals"), ("Records", "/records"),
     ),
     "exporter": (
         ("What is left", "/exporter"), ("Does it fit?", "/exporter/fit"), ("Upload", "/exporter/upload"),
-        ("History", "/exporter/history"), ("Statements", "/exporter/statements"),
+        ("Duties", "/exporter/duties"), ("History", "/exporter/history"), ("Statements", "/exporter/statements"),
     ),
     "public": (("Figures", "/public"), ("Check a license", "/public/license"), ("Open data", "/public/data")),
 }  # fmt: skip

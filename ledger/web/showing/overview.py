@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from ledger.reports import CapStanding, Discrepancy, View, discrepancies, standings
+from ledger.reports import CapStanding, Discrepancy, View, discrepancies, proposals, standings
 from ledger.web.asking import Asked
 from ledger.web.parts import Alert, Cell, Column, Figures, Page, Part, Table, number, state, when
+from ledger.web.showing.duties import overdue_count
 from ledger.web.showing.standing import (
     NEAR,
     cap_path,
@@ -50,7 +51,7 @@ def overview(view: View, totals: Totals, asked: Asked, now: datetime) -> Page:
     last = _last_run(view, adoption.book.name)
     disputed = discrepancies(view)
     near = [each for each in found if each.state in NEAR]
-    parts: list[Part] = [*_alerts(view, last, now, asked), _figures(found, disputed, asked)]
+    parts: list[Part] = [*_alerts(view, last, now, asked), _figures(view, found, disputed, asked)]
     parts.append(
         caps_table(
             "Caps over, exhausted or critical", near[:MOST_CAPS], asked, "No cap is over, exhausted or critical.",
@@ -87,12 +88,15 @@ def _alerts(view: View, last: LastRun | None, now: datetime, asked: Asked) -> li
     return []
 
 
-def _figures(found: Sequence[CapStanding], disputed: Sequence[Discrepancy], asked: Asked) -> Figures:
+def _figures(view: View, found: Sequence[CapStanding], disputed: Sequence[Discrepancy], asked: Asked) -> Figures:
     counts = {name: sum(1 for each in found if each.state == name) for name in (*NEAR, "undetermined")}
     rows = [
         (f"caps {name}", number(count, href=asked.path("caps", state=name))) for name, count in counts.items()
     ]  # fmt: skip
     rows.append(("discrepancies not resolved", number(len(disputed), href=asked.path("discrepancies"))))
+    waiting = len(proposals(view))
+    rows.append(("duties overdue", number(overdue_count(view), href=asked.path("duties", state="overdue"))))
+    rows.append(("proposals waiting", number(waiting, href=asked.path("proposals"))))
     return Figures("At a glance", tuple(rows))
 
 
@@ -153,7 +157,7 @@ def disputes_table(
     )  # fmt: skip
     rows = tuple(
         (
-            number(each.id, href=asked.path("records", each.id)),
+            number(each.id, href=asked.path("discrepancies", each.id)),
             Cell(each.class_.replace("_", " "), note=each.cap),
             Cell(subject_words(each.subject), subject_path(asked, each.subject)),
             state(each.state),

@@ -1,5 +1,7 @@
 """What stands in each stage in each country, kept from page to page: only what was recorded since is added.
 
+A day that was not asked before is read from the stages kept by day; a past record, from the entries.
+
 The journal only grows, and what an entry adds to a day's total never changes, so a sum up to one record and the sum of
 the records after it are the sum up to a later one.
 """
@@ -36,13 +38,16 @@ class Totals:
         for (code, stage), tpp in self._sums(view).items():
             country = adoption.book.place(code) if adoption else code
             stages = found.setdefault(country, dict.fromkeys(STAGES, ZERO))
-            for name, sign in _COUNTED[stage]:
+            for name, sign in _COUNTED.get(stage, ()):
                 stages[name] += sign * tpp
         return found
 
     def _sums(self, view: View) -> Mapping[tuple[str, str], Decimal]:
         with self._lock:
             known, sums = self._days.get(view.on, (0, {}))
+        if not known and view.known == view.size:
+            rows = view.conn.execute(SQL["stages_on"], {"day": view.on}).fetchall()
+            known, sums = view.known, {(code, stage): tpp for code, stage, tpp in rows}
         if view.known < known:  # a past record: told without being kept
             return _added({}, view, 0)
         added = _added(sums, view, known) if view.known > known else sums

@@ -59,6 +59,10 @@ BEGIN
             chips = c.chips + excluded.chips, doubt_tpp = c.doubt_tpp + excluded.doubt_tpp,
             doubt_chips = c.doubt_chips + excluded.doubt_chips, unstated_tpp = c.unstated_tpp + excluded.unstated_tpp;
     END IF;
+    IF batch ? 'stage_day' THEN
+        INSERT INTO stage_day AS s SELECT * FROM jsonb_populate_recordset(NULL::stage_day, batch->'stage_day')
+        ON CONFLICT (destination, stage, day) DO UPDATE SET tpp = s.tpp + excluded.tpp;
+    END IF;
     INSERT INTO scope SELECT * FROM jsonb_populate_recordset(NULL::scope, batch->'scope')
         ON CONFLICT (scope) DO UPDATE SET size = excluded.size;
     UPDATE head SET size = new.size, frontier = new.frontier, root = new.root, recorded_at = new.recorded_at,

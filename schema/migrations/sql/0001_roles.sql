@@ -18,14 +18,14 @@ BEGIN
         IF to_regrole(name) IS NOT NULL THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), name);
             EXECUTE format('GRANT SELECT ON alembic_version, journal, head, scope, request_key, fact, profile, lot, reversal, '
-                           'entry, counter_day, discrepancy, reconciliation, proposal, job_run TO %I', name);
+                           'entry, counter_day, stage_day, discrepancy, reconciliation, proposal, job_run TO %I', name);
         END IF;
     END LOOP;
     IF to_regrole('capledger_writer') IS NOT NULL THEN
         GRANT INSERT ON journal TO capledger_writer;
         GRANT INSERT, UPDATE, DELETE, TRUNCATE
-            ON head, scope, request_key, fact, profile, lot, reversal, entry, counter_day, discrepancy, reconciliation,
-                proposal, job_run
+            ON head, scope, request_key, fact, profile, lot, reversal, entry, counter_day, stage_day, discrepancy,
+                reconciliation, proposal, job_run
             TO capledger_writer;
         GRANT SELECT, INSERT, UPDATE, DELETE ON access_key, party_role, session, attempt TO capledger_writer;
     END IF;

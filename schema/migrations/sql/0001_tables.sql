@@ -132,6 +132,14 @@ CREATE TABLE counter_day (
     PRIMARY KEY (book, cap, subject, window_from, day)
 );
 
+CREATE TABLE stage_day (
+    destination text NOT NULL,
+    stage text NOT NULL,
+    day date NOT NULL,
+    tpp numeric NOT NULL,
+    PRIMARY KEY (destination, stage, day)
+);
+
 CREATE TABLE discrepancy (
     id bigint PRIMARY KEY,
     class text NOT NULL,
