@@ -21,6 +21,9 @@ AT_MYDC = "--destination MY --recipient mydc --chip"
 MALAYSIA = f"remaining {AT_MYDC} {H200} --authorization license --on 2025-06-05"
 GRANT = f"explain --movement grant {AT_MYDC} {H200} --authorization L1 --exporter nvidia --on 2025-06-05"
 
+# What a license to a tier 2 country turns on, under the framework.
+READINGS = {"unshipped-when-license-ends": "returns", "allied-headquarters-outside": "counts-and-binds"}
+
 
 @pytest.fixture
 def ledger(conn) -> Ledger:
@@ -93,7 +96,7 @@ def test_what_is_left_is_told_exactly_with_every_cap_that_was_looked_at(ledger, 
         "remedy": "",
         "rules": ["license-other"],
         "review": "presumption of approval up to the country allocation, then policy of denial",
-        "readings": {"unshipped-when-license-ends": "returns"},
+        "readings": READINGS,
         "caps": [
             {
                 "cap": "country-allocation",
@@ -622,7 +625,7 @@ def test_a_bar_is_full_only_where_the_limit_is_reached(used, limit, shown):
 
 
 def test_a_verdict_says_which_readings_it_turns_on(ledger, ask, say):
-    assert ask(GRANT + " --quantity 1")["readings"] == {"unshipped-when-license-ends": "returns"}
+    assert ask(GRANT + " --quantity 1")["readings"] == READINGS
     law = "15 CFR 742.6(b)(10)(iii)(B)(1)"
     words = f"It turns on the reading unshipped-when-license-ends ({law}): returns, not stays."
     assert words in say(GRANT + " --quantity 1").stdout
