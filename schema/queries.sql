@@ -526,6 +526,10 @@ SELECT leaf_hash FROM journal WHERE seq <= %(known)s ORDER BY seq;
 -- When a record was written.
 SELECT recorded_at FROM journal WHERE seq = %(seq)s;
 
+-- name: party_of_record
+-- Whose scope a record is in; nothing for the ledger's own.
+SELECT party FROM journal JOIN scope USING (scope) WHERE seq = %(seq)s;
+
 -- name: sealed
 -- One record's envelope and leaf hash.
 SELECT envelope, leaf_hash FROM journal WHERE seq = %(seq)s;

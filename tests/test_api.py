@@ -87,7 +87,7 @@ def test_each_route_is_open_to_its_roles_and_closed_to_all_others(client):
     [
         ("auditor", {"post_movement", "post_batch", "run_reconciliation"}),
         ("exporter", {"list_usage", "list_caps", "list_history", "list_discrepancies", "list_reconciliations",
-                      "show_reconciliation", "run_backtest", "run_reconciliation"}),
+                      "show_reconciliation", "run_backtest", "run_reconciliation", "list_proposals"}),
         ("regulator", set()),
     ],
 )  # fmt: skip
@@ -698,3 +698,16 @@ def test_the_log_has_a_line_for_each_request_and_no_secret_or_question(client, c
 def test_no_answer_is_guessed_at_by_a_browser(client):
     for path in ("/health", "/v1/parties", "/nothing"):
         assert client.get(path).headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_record_is_proved_to_whom_it_belongs_and_to_nobody_else(client):
+    keyed = {**bearer("operator"), "Idempotency-Key": "to-be-proved"}
+    own = client.post("/v1/movements", json=grant(), headers=keyed).json()["seq"]
+    proof = client.get(f"/v1/records/{own}/proof", headers=bearer("exporter"))
+    root = client.get("/v1/checkpoint", headers=bearer("auditor")).json()["checkpoint"]["root"]
+    assert (proof.status_code, proof.json()["proof"]["root"]) == (200, root)
+    assert client.get("/v1/records/1/proof", headers=bearer("auditor")).status_code == 200
+    hidden = client.get("/v1/records/1/proof", headers=bearer("exporter"))
+    absent = client.get("/v1/records/999999/proof", headers=bearer("exporter"))
+    assert (hidden.status_code, absent.status_code) == (404, 404)
+    assert hidden.json()["detail"].replace("1", "999,999", 1) == absent.json()["detail"]

@@ -80,6 +80,7 @@ def test_every_example_of_the_document_works(client):
     answers = {name: asked(client, *by_name[name]) for name in ORDER}
     about = {
         "show_movement": answers["post_movement"].json()["seq"],
+        "prove_record": answers["post_movement"].json()["seq"],
         "show_reconciliation": answers["run_reconciliation"].json()["seq"],
         "post_discrepancy_change": client.get("/v1/discrepancies").json()["items"][0]["id"],
     }

@@ -73,6 +73,8 @@ PARAMETERS: Mapping[str, Parameter] = {
         "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": USUAL_ITEMS}, 50
     ),
     "resolved": Parameter("Whether resolved ones are listed too.", YES_NO, "true"),
+    "decided": Parameter("Whether decided ones are listed too.", YES_NO, "true"),
+    "met": Parameter("Whether what was done is listed too.", YES_NO, "true"),
     "dry_run": Parameter("Explain the verdict; post nothing.", YES_NO),
     "party": Parameter("A party's id.", ID, "selangor-dc", is_needed=True, is_path=True),
     "authorization_id": Parameter("An authorization's id.", ID, "MY-1", is_needed=True, is_path=True),

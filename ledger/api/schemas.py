@@ -73,6 +73,7 @@ _RECEIPT = {
 _BOOK = {"rulebook": TEXT, "revision": WHOLE, "title": TEXT, "source": TEXT, "sha256": HASH, "is_shipped": YES_NO}
 _RUN = {"seq": WHOLE, "number": WHOLE, "day": DAY, "rulebook": TEXT, "inputs_sha256": HASH, "digest": HASH,
         "predecessor": maybe(WHOLE)}  # fmt: skip
+_CHECKPOINT = {"size": WHOLE, "root": HASH, "recorded_at": maybe(MOMENT)}
 _ASKED = {
     "seq": WHOLE, "recorded_at": MOMENT, "actor": TEXT, "key": TEXT, "voice": TEXT, "verdict": TEXT, "code": TEXT,
     "message": TEXT, "remedy": TEXT, "leaf_hash": HASH, "movement": ANYTHING,
@@ -145,6 +146,19 @@ ANSWERS: Mapping[str, Schema] = {
     "Runs": stamped_list("Run", next=maybe(WHOLE)),
     "RunAnswer": stamped(run=ref("Run")),
     "RunMade": record({"seq": WHOLE, "digest": HASH, "is_new": YES_NO, "report": ANYTHING}),
+    "CheckpointAnswer": stamped(checkpoint=record(_CHECKPOINT)),
+    "ProofAnswer": stamped(
+        proof=record({"seq": WHOLE, "index": WHOLE, **_CHECKPOINT, "envelope": TEXT, "leaf_hash": HASH,
+                      "path": listed(HASH)})
+    ),
+    "Proposal": record(
+        {"id": WHOLE, "state": TEXT, "what": TEXT, "kind": TEXT, "key": TEXT, "voice": TEXT, "request": ANYTHING,
+         "actor": TEXT, "person": TEXT, "note": TEXT, "proposed_at": MOMENT, "would": ANYTHING,
+         "decision": maybe(ANYTHING)}
+    ),
+    "Proposals": stamped_list("Proposal"),
+    "Duty": record({"duty": TEXT, "law": TEXT, "party": TEXT, "state": TEXT, "due_on": maybe(DAY)}),
+    "Duties": stamped_list("Duty"),
     "Metrics": TEXT,
     "Health": record({"status": TEXT}),
 }  # fmt: skip

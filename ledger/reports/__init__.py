@@ -8,7 +8,7 @@ from ledger.reports.explaining import Explained, explained
 from ledger.reports.history import Happening, history
 from ledger.reports.proposals import Decision, Proposal, proposal, proposals, second_person, second_person_body
 from ledger.reports.reader import Reader, View
-from ledger.reports.records import AskedMovement, movements_after
+from ledger.reports.records import AskedMovement, movements_after, party_of
 from ledger.reports.remaining import CapLeft, Remaining, explain, remaining, remaining_models
 from ledger.reports.runs import RecordedRun, run, runs
 from ledger.reports.standings import CapStanding, standings
@@ -42,6 +42,7 @@ __all__ = [
     "explained",
     "history",
     "movements_after",
+    "party_of",
     "proposal",
     "proposals",
     "prove",

@@ -71,3 +71,9 @@ def _item(
     return AskedMovement(
         seq, at, actor, asked.get("key", ""), asked["voice"], verdict, *why, leaf_hash.hex(), asked["body"]
     )
+
+
+def party_of(view: View, seq: int) -> str | None:
+    """Return the party whose scope a record is in; None where it is the ledger's own, or there is none."""
+    row = view.conn.execute(SQL["party_of_record"], {"seq": seq}).fetchone()
+    return row[0] if row else None

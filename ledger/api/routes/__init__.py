@@ -1,8 +1,8 @@
 """Every route of the server, in the order in which the documentation lists them."""
 
 from ledger.api.door import Route
-from ledger.api.routes import books, facts, posting, reading, running
+from ledger.api.routes import books, facts, posting, proving, reading, running
 
 ROUTES: tuple[Route, ...] = (
-    *reading.ROUTES, *posting.ROUTES, *facts.ROUTES, *books.ROUTES, *running.ROUTES
+    *reading.ROUTES, *posting.ROUTES, *facts.ROUTES, *books.ROUTES, *running.ROUTES, *proving.ROUTES
 )  # fmt: skip
