@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schema.migrations import run_sql
 
-revision = "0001_ledger"
+revision = "0001_journal"
 down_revision = None
 
 
