@@ -98,7 +98,7 @@ def begun(databases: Databases, template: str) -> str:
 
 def told(view: View) -> list[Any]:
     """Everything the ledger says on a day."""
-    line = Line(H100, Decimal(3), "chips", "AE", "a", owner="b")
+    line = Line(chip=H100, quantity=Decimal(3), unit="chips", destination="AE", recipient="a", owner="b")
     found: list[Any] = [
         [each.body() for each in standings(view)],
         [each.body() for each in usage(view, "destination")],

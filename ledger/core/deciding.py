@@ -6,18 +6,17 @@ them; an observation is kept, and each thing it broke is named so that a discrep
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from ledger.core.lens import Effect, Entry, Key
+from ledger.core.lens import Entry, Key
 from ledger.core.looking import look
 from ledger.core.lots import Lot
 from ledger.core.movements import OBSERVED_KINDS, RULED_KINDS, Movement
 from ledger.core.pausing import held_back
 from ledger.core.planning import Plan, Planner
-from ledger.core.position import Position
+from ledger.core.position import Merged, Position
 from ledger.core.profile import Profile
 from ledger.core.refusals import (
     ALWAYS_REFUSES,
@@ -56,7 +55,7 @@ class Judged:
     breaches: list[Refusal]
     entries: list[Entry]
     opened: list[Lot]
-    effects: list[Effect]
+    effects: Merged
     looked: list[Looked]
     answers: list[tuple[Resolved, RuleAnswer]]
     lines: list[Resolved] = field(default_factory=list)
@@ -163,27 +162,21 @@ def judge_models(
     )
 
 
-def keys_of(movement: Movement, position: Position) -> set[Key]:
-    """Return the counters that judging a movement may look at: of its own lines, and of the lots it may draw on.
+def keys_of(known: Resolved, day: date, position: Position) -> set[Key]:
+    """Return the counters that judging a line may look at: its own, and those of the lots it may draw on.
 
     What was returned for a profile and day, or for a lot, is not returned again.
     """
     keys: set[Key] = set()
-    foreseen = position.foreseen
-    for number, line in enumerate(movement.lines, 1):
-        known = resolve(movement, number, line, position)
-        if isinstance(known, list):
-            continue
-        profile = known.profile
-        if (profile.sha256, movement.effective_on) not in foreseen:
-            foreseen.add((profile.sha256, movement.effective_on))
-            _foresee(profile, movement.effective_on, position, keys)
-        place = (line.from_recipient or line.recipient, line.from_destination or line.destination, profile.base_chip)
-        lots = position.by_authorization.get(line.authorization) or position.moving.get(place) or ()
-        for lot in itertools.islice(lots, LOTS_AHEAD):
-            if lot.ref not in foreseen:
-                foreseen.add(lot.ref)
-                _foresee(lot.profile, lot.day, position, keys)
+    foreseen, profile = position.foreseen, known.profile
+    if (profile.sha256, day) not in foreseen:
+        foreseen.add((profile.sha256, day))
+        _foresee(profile, day, position, keys)
+    lots = position.by_authorization.get(known.line.authorization) or position.moving.get(known.place) or ()
+    for lot in lots[:LOTS_AHEAD]:
+        if lot.ref not in foreseen:
+            foreseen.add(lot.ref)
+            _foresee(lot.profile, lot.day, position, keys)
     return keys
 
 

@@ -22,7 +22,9 @@ from ledger.core.rulebook import Cap, Rulebook, Span
 
 Stage = Literal["reserved", "licensed", "open", "shipped", "received", "installed", "authorized"]
 EVERYONE = "world"
+ONE_DAY = timedelta(days=1)
 ZERO = Decimal(0)
+made = tuple.__new__  # a named tuple from its fields, in a third of the time: for those made many times a movement
 
 # What one chip of each stage adds to a counter. `open` counts nothing by itself; it only lapses.
 WEIGHTS = {
@@ -79,13 +81,13 @@ class Amount(NamedTuple):
 
     def plus(self, other: Amount) -> Amount:
         """Return the sum."""
-        return Amount(
-            self.tpp + other.tpp,
-            self.chips + other.chips,
-            self.doubt_tpp + other.doubt_tpp,
-            self.doubt_chips + other.doubt_chips,
-            self.unstated_tpp + other.unstated_tpp,
-        )
+        tpp, chips, doubt_tpp, doubt_chips, unstated_tpp = self
+        more, more_chips, more_doubt, more_doubt_chips, more_unstated = other
+        return made(
+            Amount,
+            (tpp + more, chips + more_chips, doubt_tpp + more_doubt, doubt_chips + more_doubt_chips,
+             unstated_tpp + more_unstated),
+        )  # fmt: skip
 
 
 NOTHING = Amount()
@@ -105,7 +107,6 @@ class _Touch(NamedTuple):
     cap: Cap
     subject: str
     doubt: bool
-    signs: dict[tuple[str, str], tuple[int, int]]
     windows: dict[date, Span | None]
 
 
@@ -115,10 +116,10 @@ class Lens:
     def __init__(self, book: Rulebook, seq: int = 0) -> None:
         self.book, self.seq = book, seq
         self._touched: dict[tuple[bytes, int], tuple[_Touch, ...]] = {}
+        self._changed: dict[tuple[bytes, int, str, str], tuple[tuple[_Touch, int, int], ...]] = {}
         self._conditions = Conditions(book, [cap.where for cap in book.caps])
         ends = {day for cap in book.caps for day in (cap.window.span.first, cap.window.span.until) if day}
         self._edges = sorted({*book.boundaries, *ends})
-        self._signs: list[dict[tuple[str, str], tuple[int, int]]] = [{} for _ in book.caps]
         self._windows: list[dict[date, Span | None]] = [{} for _ in book.caps]
         self.caps = {cap.name: cap for cap in book.caps}
         self.shares_of: dict[str, list[Cap]] = {}  # by base
@@ -131,33 +132,28 @@ class Lens:
         chips: int | None, tpp: Decimal,
     ) -> list[Effect]:  # fmt: skip
         """Return what an entry, or a sum of entries alike in all else, does to the counters of this book."""
-        segment = (profile.sha256, bisect_right(self.book.boundaries, lot_day))
-        touched = self._touched.get(segment)
-        if touched is None:
-            touched = self._touched[segment] = self._touch(profile, lot_day)
+        segment = bisect_right(self.book.boundaries, lot_day)
+        changed = self._changed.get((profile.sha256, segment, stage, cause))
+        if changed is None:
+            changed = self._change(profile, lot_day, stage, cause)
+            self._changed[profile.sha256, segment, stage, cause] = changed
         effects: list[Effect] = []
-        for cap, subject, doubt, known_signs, windows in touched:
-            both = known_signs.get((stage, cause))
-            if both is None:
-                both = known_signs[stage, cause] = signs(cap, stage, cause)
-            now, later = both
-            if not now and not later:
-                continue
+        for (cap, subject, doubt, windows), now, later in changed:
             if lot_day in windows:
                 span = windows[lot_day]
             else:
                 span = windows[lot_day] = window_of(cap, lot_day)
             if span is None:
                 continue
-            key = Key(self.seq, cap.name, subject, span.first or date.min)
+            key = made(Key, (self.seq, cap.name, subject, span.first or date.min))
             changes = [(day, now)] if now else []
             if later and last_day is not None:
-                changes.append((max(last_day + timedelta(days=1), day), later))
+                changes.append((max(last_day + ONE_DAY, day), later))
             if cap.window.days is not None:
                 changes = _rolled(changes, lot_day + timedelta(days=cap.window.days))
             for on, sign in changes:
                 if span.covers(on):
-                    effects.append(Effect(key, cap, span, on, _amount(sign, chips, tpp, doubt)))
+                    effects.append(made(Effect, (key, cap, span, on, _amount(sign, chips, tpp, doubt))))
         return effects
 
     def of(self, entry: Entry) -> list[Effect]:
@@ -172,11 +168,8 @@ class Lens:
 
     def keys(self, profile: Profile, lot_day: date) -> list[Key]:
         """Return every counter that a lot of a profile and day may ever change."""
-        segment = (profile.sha256, bisect_right(self.book.boundaries, lot_day))
-        if segment not in self._touched:
-            self._touched[segment] = self._touch(profile, lot_day)
         keys = []
-        for touch in self._touched[segment]:
+        for touch in self._touches(profile, lot_day):
             if lot_day not in touch.windows:
                 touch.windows[lot_day] = window_of(touch.cap, lot_day)
             span = touch.windows[lot_day]
@@ -199,6 +192,18 @@ class Lens:
         cap = self.caps[key.cap]
         return (window_of(cap, key.window) if key.window > date.min else None) or cap.window.span
 
+    def _touches(self, profile: Profile, lot_day: date) -> tuple[_Touch, ...]:
+        segment = profile.sha256, bisect_right(self.book.boundaries, lot_day)
+        touched = self._touched.get(segment)
+        if touched is None:
+            touched = self._touched[segment] = self._touch(profile, lot_day)
+        return touched
+
+    def _change(self, profile: Profile, lot_day: date, stage: str, cause: str) -> tuple[tuple[_Touch, int, int], ...]:
+        """Return the counters that entries of a stage and cause change, each with what one chip adds now and later."""
+        found = [(touch, *signs(touch.cap, stage, cause)) for touch in self._touches(profile, lot_day)]
+        return tuple((touch, now, later) for touch, now, later in found if now or later)
+
     def _touch(self, profile: Profile, lot_day: date) -> tuple[_Touch, ...]:
         touched = []
         destination = self.book.place(profile.destination)
@@ -211,7 +216,7 @@ class Lens:
             kept = cap.kept_for(destination)
             if cap.counts_only is not None and holds(cap.counts_only, profile, self.book, lot_day) is True:
                 kept = kept.watched()
-            touched.append(_Touch(kept, subject, doubt, self._signs[n], self._windows[n]))
+            touched.append(_Touch(kept, subject, doubt, self._windows[n]))
         return tuple(touched)
 
 
@@ -263,4 +268,4 @@ def _amount(sign: int, chips: int | None, tpp: Decimal, doubt: bool) -> Amount:
         chips, tpp = None if chips is None else -chips, -tpp
     if chips is None:
         return Amount(ZERO, 0, tpp, 0, tpp) if doubt else Amount(tpp, 0, ZERO, 0, tpp)
-    return Amount(ZERO, 0, tpp, chips) if doubt else Amount(tpp, chips)
+    return made(Amount, (ZERO, 0, tpp, chips, ZERO) if doubt else (tpp, chips, ZERO, 0, ZERO))

@@ -8,20 +8,19 @@ from datetime import date
 from ledger.core import counters
 from ledger.core.facts import UNKNOWN
 from ledger.core.groups import Membership
-from ledger.core.lens import ZERO, Amount, Effect, Key
-from ledger.core.position import Position, merge
+from ledger.core.lens import ZERO, Amount, Key
+from ledger.core.position import Merged, Position
 from ledger.core.refusals import Looked
 from ledger.core.tested import is_plain, shares_of, shrinks, stand, test_days, tested
 
 
-def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[Looked]]:
+def look(merged: Merged, position: Position) -> tuple[list[Looked], list[Looked]]:
     """Look at every cap whose counter a movement changes, in rulebook order, where its book is in force.
 
     Besides them, the shares that stand over their limit since the movement lowers what they are a share of.
     """
     looked: list[Looked] = []
     groups_seen: set[tuple[Key, tuple[Membership, ...]]] = set()
-    merged = merge(effects)
     changes: Mapping[date, Amount]
     for key, (effect, changes) in merged.items():
         spans = position.spans_of(key.book, effect.span)
@@ -52,7 +51,7 @@ def look(effects: list[Effect], position: Position) -> tuple[list[Looked], list[
     return looked, shrunk
 
 
-def _shrunk(merged: Mapping[Key, tuple[Effect, Mapping[date, Amount]]], position: Position) -> Iterator[Looked]:
+def _shrunk(merged: Merged, position: Position) -> Iterator[Looked]:
     """Yield each share that a movement brings over its limit by lowering its base, without raising the share itself."""
     seen: set[Key] = set()
     for key, (_, changes) in merged.items():

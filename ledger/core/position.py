@@ -6,7 +6,7 @@ movement as if the ones before it had been committed.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,6 +21,8 @@ from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Span
 from ledger.core.rules import Rules
+
+Merged = dict[Key, tuple[Effect, dict[date, Amount]]]  # effects taken together, by counter: one of them, net by day
 
 
 class Source(Protocol):
@@ -103,10 +105,10 @@ class Position:
             ]  # fmt: skip
         return known
 
-    def effects(self, entries: Iterable[Entry]) -> list[Effect]:
-        """Return what entries do to the counters of every book that is ever asked."""
+    def effects(self, entries: Iterable[Entry]) -> Merged:
+        """Return what entries, taken together, do to the counters of every book that is ever asked."""
         lenses = self.lenses.values()
-        return [effect for entry in entries for lens in lenses for effect in lens.of(entry)]
+        return merge([effect for entry in entries for lens in lenses for effect in lens.of(entry)])
 
     def counter(self, key: Key, first: date) -> Counter:
         """Return a counter that is exact from a day on."""
@@ -178,7 +180,7 @@ class Position:
         """Return the record that reverses a record, if any."""
         return self.reversals.get(record) or self.source.reversed_by(record)
 
-    def apply(self, record: int, entries: list[Entry], opened: Iterable[Lot], effects: Iterable[Effect]) -> None:
+    def apply(self, record: int, entries: list[Entry], opened: Iterable[Lot], effects: Merged) -> None:
         """Take in a movement that was posted as a record."""
         pending = self.pending
         pending.entries[record] = entries
@@ -203,15 +205,20 @@ class Position:
                 pending.granted[name] = pending.granted.get(name, NOTHING).plus(amount_granted)
                 if name in self.granted:
                     self.granted[name] = self.granted[name].plus(amount_granted)
-        for key, _, _, day, amount_used in effects:
-            days = pending.counters.setdefault(key, {})
-            known = days.get(day)
-            days[day] = amount_used if known is None else known.plus(amount_used)
+        for key, (_, changes) in effects.items():
+            held = pending.counters.get(key)
+            if held is None:
+                pending.counters[key] = dict(changes)
+            else:
+                for day, amount_used in changes.items():
+                    known = held.get(day)
+                    held[day] = amount_used if known is None else known.plus(amount_used)
             counter = self.counters.get(key)
-            if counter is not None and day < counter.exact_from:
+            if counter is not None and min(changes) < counter.exact_from:
                 del self.counters[key]
             elif counter is not None:
-                counter.add(day, amount_used)
+                for day, amount_used in changes.items():
+                    counter.add(day, amount_used)
 
     def committed(self) -> None:
         """Forget what was pending: it is in the database now."""
@@ -240,7 +247,9 @@ class Position:
 
     def _index_again(self, lot: Lot) -> None:
         """Find a lot by its place again that was emptied, and is about to change."""
-        if not any(lot is each for each in self._indexed(lot) or ()):
+        lots = self._indexed(lot) or []
+        at = bisect_left(lots, _age(lot), key=_age)  # they are many, oldest first
+        if at == len(lots) or lots[at] is not lot:
             self.pending.opened.setdefault(_index_key(lot), []).append(lot)
             self._index(lot)
 
@@ -254,19 +263,20 @@ def _index_key(lot: Lot) -> str | Place:
     return lot.profile.authorization if lot.stage == "licensed" else lot.place
 
 
-def merge(effects: Iterable[Effect]) -> dict[Key, tuple[Effect, dict[date, Amount]]]:
+def merge(effects: Iterable[Effect]) -> Merged:
     """Return effects taken together: per counter, one effect to name it and the net amount of each day."""
-    merged: dict[Key, tuple[Effect, dict[date, Amount]]] = {}
+    merged: Merged = {}
     for effect in effects:
-        held = merged.get(effect.key)
+        key, cap, _, day, amount = effect
+        held = merged.get(key)
         if held is None:
-            merged[effect.key] = effect, {effect.day: effect.amount}
+            merged[key] = effect, {day: amount}
         else:
             days = held[1]
-            if held[0].cap.limit.unlimited and not effect.cap.limit.unlimited:
-                merged[effect.key] = effect, days  # one line of a movement only counts, another is held to the limit
-            known = days.get(effect.day)
-            days[effect.day] = effect.amount if known is None else known.plus(effect.amount)
+            if held[0].cap.limit.unlimited and not cap.limit.unlimited:
+                merged[key] = effect, days  # one line of a movement only counts, another is held to the limit
+            known = days.get(day)
+            days[day] = amount if known is None else known.plus(amount)
     return merged
 
 

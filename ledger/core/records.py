@@ -64,7 +64,6 @@ class Draft(NamedTuple):
     kind: str
     actor: str
     key: str | None
-    scope: str
     payload: bytes
     judgment: bytes
 
@@ -138,19 +137,20 @@ def envelope_of(
 
 
 def seal(
-    draft: Draft, *, seq: int, scope_seq: int, recorded_at: datetime, moment_text: str, salts: tuple[bytes, bytes]
-) -> Record:
+    draft: Draft, *, seq: int, scope: str, scope_seq: int, recorded_at: datetime, moment_text: str,
+    salts: tuple[bytes, bytes],
+) -> Record:  # fmt: skip
     """Return the numbered record: both salted hashes, the envelope, and its leaf hash."""
     payload_salt, judgment_salt = salts
     envelope = envelope_of(
         seq=seq,
-        scope=draft.scope,
+        scope=scope,
         scope_seq=scope_seq,
         recorded_at=moment_text,
         payload_sha256=sha256(payload_salt + draft.payload).hexdigest(),
         judged_sha256=sha256(judgment_salt + draft.judgment).hexdigest(),
     )
     return Record(
-        seq, draft.kind, draft.actor, draft.key, draft.scope, scope_seq, recorded_at,
+        seq, draft.kind, draft.actor, draft.key, scope, scope_seq, recorded_at,
         draft.payload, payload_salt, draft.judgment, judgment_salt, envelope, merkle.leaf_hash(envelope),
     )  # fmt: skip

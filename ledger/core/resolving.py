@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ledger.core.facts import AUTHORIZATION_KINDS, UNKNOWN, Authorization, Chip
 from ledger.core.knowledge import Knowledge
+from ledger.core.lots import Place
 from ledger.core.movements import Line, Movement
 from ledger.core.position import Position
 from ledger.core.profile import Profile, Seat
@@ -40,15 +41,17 @@ class Resolved(NamedTuple):
     chips: int | None
     tpp: Decimal
 
+    @property
+    def place(self) -> Place:
+        """Where chips that it draws on are."""
+        line, profile = self.line, self.profile
+        recipient = line.from_recipient or profile.recipient.party
+        return recipient, line.from_destination or line.destination, profile.base_chip
+
 
 def resolve(movement: Movement, number: int, line: Line, position: Position) -> Resolved | list[Missing]:
     """Return a line with its facts as of the movement's day, or everything it names that is not known."""
-    key = (
-        movement.kind, movement.exporter, position.knowledge.segment(movement.effective_on), line.chip,
-        line.destination, line.recipient,
-        line.authorization, line.activity, line.exported_from, line.owner, line.operator, line.booked_to,
-        line.end_use, line.eccn, line.facility, line.lab, line.evidence, line.from_recipient,
-    )  # fmt: skip
+    key = movement.kind, movement.exporter, position.knowledge.segment(movement.effective_on), line.names
     known = position.resolved.get(key)
     if known is None:
         found = _look_up(movement, line, position)

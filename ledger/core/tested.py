@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.core import counters
@@ -26,6 +27,7 @@ from ledger.core.shown import part_of, window_in
 Changes = Mapping[date, Amount]
 Step = tuple[date, Decimal | None, Decimal | None]  # a day, the limit from it on, and the most it may be
 ONE_DAY = timedelta(days=1)
+_OWNER = re.compile(r"(^|,)owner=[^,]*")
 
 
 class Tested(NamedTuple):
@@ -58,7 +60,7 @@ def tested(key: Key, cap: Cap, first: date, position: Position, asked: Mapping[K
     """
     groups = position.knowledge.groups
     kin = _kin(key, cap, first, groups)
-    shown = key._replace(subject=_shown(key.subject, kin)) if kin else key
+    shown = key._replace(subject=_shown(key.subject, kin[0].top)) if kin else key
     whole = Tested(shown, cap, _counter(key, kin, first, position), _changes(key, kin, asked, first), kin=kin)
     share = cap.limit.share
     if share is None:
@@ -163,11 +165,17 @@ def shares_of(key: Key, lens: Lens, position: Position) -> list[tuple[Key, Cap]]
 
 def _kin(key: Key, cap: Cap, first: date, groups: Groups) -> tuple[Membership, ...]:
     """Return whose counters are added up from a day on; () where a counter is tested by itself."""
-    return groups.memberships(dimensions_of(key.subject)["owner"], first) if cap.is_grouped else ()
+    return groups.memberships(_owner(key.subject), first) if cap.is_grouped else ()
 
 
-def _shown(subject: str, kin: Sequence[Membership]) -> str:
-    return re.sub(r"(^|,)owner=[^,]*", rf"\1owner_group={kin[0].top}", subject)
+@lru_cache(maxsize=10_000)
+def _owner(subject: str) -> str:
+    return dimensions_of(subject)["owner"]
+
+
+@lru_cache(maxsize=10_000)
+def _shown(subject: str, top: str) -> str:
+    return _OWNER.sub(rf"\1owner_group={top}", subject)
 
 
 def _counter(key: Key, kin: Sequence[Membership], first: date, position: Position) -> Counter:

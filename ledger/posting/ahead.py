@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from ledger.core.deciding import keys_of
 from ledger.core.lots import Place
-from ledger.core.movements import Movement
+from ledger.core.resolving import Resolved, resolve
 from ledger.posting.memory import Memory
 from ledger.posting.requests import Asked
 
@@ -16,31 +17,36 @@ def fetch_ahead(memory: Memory, asked: Sequence[Asked]) -> None:
     movements = [each.movement for each in asked if each.movement]
     if len(movements) <= 1:
         return
+    position = memory.position
+    lines = [
+        (movement.effective_on, known)
+        for movement in movements
+        for number, line in enumerate(movement.lines, 1)
+        if isinstance(known := resolve(movement, number, line, position), Resolved)
+    ]
+    _fetch_lots(memory, [known for _, known in lines])
+    _fetch_counters(memory, lines)
+
+
+def _fetch_lots(memory: Memory, lines: Sequence[Resolved]) -> None:
     position, source = memory.position, memory.source
     names: dict[str, None] = {}
     places: dict[Place, None] = {}
-    for movement in movements:
-        for line in movement.lines:
-            names[line.authorization] = None
-            base = memory.knowledge.chip(line.chip, movement.effective_on)
-            chip = (base.base_chip or base.chip) if base else ""
-            place = (line.from_recipient or line.recipient, line.from_destination or line.destination, chip)
-            places[place] = None
-    wanted = [name for name in names if memory.knowledge.authorization(name) and name not in position.by_authorization]
-    if wanted:
-        position.hold_lots(wanted, source.lots_of_many(wanted))
-    missing = [place for place in places if place not in position.by_place]
-    if missing:
-        position.hold_lots(missing, source.lots_at_many(missing))
-    _fetch_counters(memory, [movement for movement in movements if movement.kind != "reverse"])
+    for known in lines:
+        if known.authorization and known.authorization.authorization not in position.by_authorization:
+            names[known.authorization.authorization] = None
+        if known.place not in position.by_place:
+            places[known.place] = None
+    if names:
+        position.hold_lots(names, source.lots_of_many(list(names)))
+    if places:
+        position.hold_lots(places, source.lots_at_many(list(places)))
 
 
-def _fetch_counters(memory: Memory, movements: Sequence[Movement]) -> None:
+def _fetch_counters(memory: Memory, lines: Sequence[tuple[date, Resolved]]) -> None:
     position = memory.position
-    first = min((movement.effective_on for movement in movements), default=None)
-    if first is None:
-        return
-    keys = {key for movement in movements for key in keys_of(movement, position)}
+    first = min((day for day, _ in lines), default=date.min)
+    keys = {key for day, known in lines for key in keys_of(known, day, position)}
     fetch = [key for key in keys if key not in position.counters or position.counters[key].exact_from > first]
     if fetch:
         for key, counter in memory.source.counters(fetch, first).items():

@@ -72,7 +72,7 @@ class Batch:
 
     def add(self, kind: str, actor: str, key: str | None, party: str | None, payload: bytes, judgment: bytes) -> int:
         """Add a record in the scope of a party (None: the ledger's own), and return its number."""
-        self.drafts.append((Draft(kind, actor, key, "", payload, judgment), party))
+        self.drafts.append((Draft(kind, actor, key, payload, judgment), party))
         return self.size + len(self.drafts)
 
     def open_discrepancy(self, breach: Refusal, *, actor: str, day: date, owner: str, by: int | None) -> int:
@@ -113,7 +113,8 @@ def sealed(
     for n, (draft, party) in enumerate(batch.drafts):
         scope, scope_seq = scopes.next(party)
         sealed = records.seal(
-            Draft(draft.kind, draft.actor, draft.key, scope, draft.payload, draft.judgment),
+            draft,
+            scope=scope,
             seq=batch.size + n + 1,
             scope_seq=scope_seq,
             recorded_at=at,

@@ -148,7 +148,8 @@ class Writer:
         """
         conn, memory = self._conn, self._memory
         try:
-            row = conn.execute(SQL["lock_head"], _apart(keys)).fetchone()
+            with conn.pipeline():  # with the BEGIN before it
+                row = conn.execute(SQL["lock_head"], _apart(keys)).fetchone()
             assert row
             size, frontier, recorded_at, profiles, actors, settled, seqs, fingerprints = row
             self.built_on = size

@@ -14,6 +14,7 @@ from ledger.core.lens import Amount, Entry, Key
 from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile, from_body
 from ledger.core.records import canonical
+from ledger.store.arrays import array, texts
 from schema.queries import SQL
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -36,7 +37,7 @@ class Profiles:
 
     def get(self, numbers: Iterable[int]) -> dict[int, Profile]:
         """Return profiles by number."""
-        if missing := sorted(set(numbers) - self.by_id.keys()):
+        if missing := sorted({number for number in numbers if number not in self.by_id}):
             for number, body in self._conn.execute(SQL["profiles"], {"ids": missing}):
                 self.hold(number, from_body(body, canonical(body)))
         return self.by_id
@@ -71,10 +72,10 @@ class DatabaseSource:
             SQL["counters"],
             {
                 "first": first,
-                "books": [key.book for key in wanted],
-                "caps": [key.cap for key in wanted],
-                "subjects": [key.subject for key in wanted],
-                "windows": [key.window for key in wanted],
+                "books": array([key.book for key in wanted]),
+                "caps": texts([key.cap for key in wanted]),
+                "subjects": texts([key.subject for key in wanted]),
+                "windows": array([key.window for key in wanted]),
             },
         )
         bases: dict[Key, Amount] = {}
@@ -114,8 +115,8 @@ class DatabaseSource:
 
     def lots_at_many(self, places: list[Place]) -> list[Lot]:
         """Return the reservation and shipment lots at several places that are not emptied."""
-        recipients, destinations, chips = (list(column) for column in zip(*places, strict=True))
-        wanted = {"recipients": recipients, "destinations": destinations, "chips": chips}
+        recipients, destinations, chips = zip(*places, strict=True)
+        wanted = {"recipients": texts(recipients), "destinations": texts(destinations), "chips": texts(chips)}
         return self._lots(self._conn.execute(SQL["lots_at"], wanted).fetchall())
 
     def lapsed(self, day: date) -> list[Lot]:

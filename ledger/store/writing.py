@@ -19,10 +19,11 @@ from ledger.core.lots import Lot
 from ledger.core.merkle import Frontier
 from ledger.core.records import Record
 from ledger.core.stages import StageDay
+from ledger.store.arrays import array, texts
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-FEW = 60  # so many rows in all go in one round trip; more are copied, table by table
+FEW = 500  # so many rows in all go in one round trip; more are copied, table by table
 
 TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
     "journal": (
@@ -103,11 +104,12 @@ def write(conn: Connection, rows: Rows) -> None:
         conn.execute(SQL["post_few"], {"batch": json.dumps(_document(rows), default=_text)})
         return
     add_rows(conn, rows.added)
-    change_lots(conn, rows.changed_lots)
-    add_to_counters(conn, rows.counters)
-    add_to_stages(conn, rows.stages)
-    move_scopes(conn, rows.scopes)
-    move_head(conn, *rows.head)
+    with conn.pipeline():
+        change_lots(conn, rows.changed_lots)
+        add_to_counters(conn, rows.counters)
+        add_to_stages(conn, rows.stages)
+        move_scopes(conn, rows.scopes)
+        move_head(conn, *rows.head)
 
 
 def write_at(conn: Connection, rows: Rows, *, expected: int, askers: Sequence[str], keys: Sequence[str]) -> bool:
@@ -227,14 +229,14 @@ def change_lots(conn: Connection, lots: Sequence[Lot]) -> None:
         conn.execute(
             SQL["change_lots"],
             {
-                "seqs": [lot.ref[0] for lot in lots],
-                "lines": [lot.ref[1] for lot in lots],
-                "last_days": [lot.last_day for lot in lots],
-                "open": [lot.open for lot in lots],
-                "in_transit": [lot.in_transit for lot in lots],
-                "installed": [lot.installed for lot in lots],
-                "changed_on": [lot.changed_on for lot in lots],
-                "emptied": [lot.emptied for lot in lots],
+                "seqs": array([lot.ref[0] for lot in lots]),
+                "lines": array([lot.ref[1] for lot in lots]),
+                "last_days": array([lot.last_day for lot in lots]),
+                "open": array([lot.open for lot in lots]),
+                "in_transit": array([lot.in_transit for lot in lots]),
+                "installed": array([lot.installed for lot in lots]),
+                "changed_on": array([lot.changed_on for lot in lots]),
+                "emptied": array([lot.emptied for lot in lots]),
             },
         )
 
@@ -246,16 +248,16 @@ def add_to_counters(conn: Connection, changes: Mapping[Key, Mapping[date, Amount
         conn.execute(
             SQL["add_to_counters"],
             {
-                "books": [key.book for key, _, _ in rows],
-                "caps": [key.cap for key, _, _ in rows],
-                "subjects": [key.subject for key, _, _ in rows],
-                "windows": [key.window for key, _, _ in rows],
-                "days": [day for _, day, _ in rows],
-                "tpp": [amount.tpp for _, _, amount in rows],
-                "chips": [amount.chips for _, _, amount in rows],
-                "doubt_tpp": [amount.doubt_tpp for _, _, amount in rows],
-                "doubt_chips": [amount.doubt_chips for _, _, amount in rows],
-                "unstated_tpp": [amount.unstated_tpp for _, _, amount in rows],
+                "books": array([key.book for key, _, _ in rows]),
+                "caps": texts([key.cap for key, _, _ in rows]),
+                "subjects": texts([key.subject for key, _, _ in rows]),
+                "windows": array([key.window for key, _, _ in rows]),
+                "days": array([day for _, day, _ in rows]),
+                "tpp": array([amount.tpp for _, _, amount in rows]),
+                "chips": array([amount.chips for _, _, amount in rows]),
+                "doubt_tpp": array([amount.doubt_tpp for _, _, amount in rows]),
+                "doubt_chips": array([amount.doubt_chips for _, _, amount in rows]),
+                "unstated_tpp": array([amount.unstated_tpp for _, _, amount in rows]),
             },
         )
 
@@ -263,8 +265,9 @@ def add_to_counters(conn: Connection, changes: Mapping[Key, Mapping[date, Amount
 def add_to_stages(conn: Connection, changes: Mapping[StageDay, Decimal]) -> None:
     """Add changes of destinations' stages by day to what is there."""
     if changes:
-        places, stages, days = (list(column) for column in zip(*changes, strict=True))
-        wanted = {"destinations": places, "stages": stages, "days": days, "tpp": list(changes.values())}
+        places, stages, days = zip(*changes, strict=True)
+        wanted = {"destinations": texts(places), "stages": texts(stages), "days": array(days),
+                  "tpp": array(changes.values())}  # fmt: skip
         conn.execute(SQL["add_to_stages"], wanted)
 
 
@@ -287,8 +290,8 @@ def move_scopes(conn: Connection, scopes: Mapping[str | None, tuple[str, int]]) 
     conn.execute(
         SQL["move_scopes"],
         {
-            "scopes": [scope for scope, _ in scopes.values()],
-            "parties": list(scopes),
-            "sizes": [size for _, size in scopes.values()],
+            "scopes": texts([scope for scope, _ in scopes.values()]),
+            "parties": texts(scopes),
+            "sizes": array([size for _, size in scopes.values()]),
         },
     )

@@ -58,15 +58,15 @@ class Line(NamedTuple):
     from_recipient, from_destination: where they were, for a transfer or reexport. `of` names a lot (record, line).
     """
 
-    chip: str = ""
     quantity: Decimal = Decimal(0)
     unit: str = ""
-    destination: str = ""
-    recipient: str = ""
-    authorization: str = ""
     last_day: date | None = None
     of: tuple[int, int] | None = None
     cause: str = ""
+    chip: str = ""
+    destination: str = ""
+    recipient: str = ""
+    authorization: str = ""
     from_recipient: str = ""
     from_destination: str = ""
     activity: str = ""
@@ -79,6 +79,11 @@ class Line(NamedTuple):
     facility: str = ""
     lab: str = ""
     evidence: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def names(self) -> tuple[object, ...]:
+        """What it names and says of that: all but how much, and of which lot."""
+        return self[5:]
 
 
 class Movement(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ledger.core.facts import UNKNOWN
 from ledger.core.lens import ZERO, Entry, Stage
-from ledger.core.lots import Lot, LotRef, LotStage, Place
+from ledger.core.lots import Lot, LotRef, LotStage
 from ledger.core.movements import OBSERVED_KINDS, Movement
 from ledger.core.position import Position
 from ledger.core.profile import Profile
@@ -152,7 +152,7 @@ class Drawing:
         else:
             lots = self._at(asked, "shipped")
             if balance == "in_transit":  # what has arrived is looked at only where too little is on its way
-                lots = itertools.chain(list(self.position.moving_at(self._place(asked))), lots)
+                lots = itertools.chain(list(self.position.moving_at(asked.place)), lots)
         for lot in lots:
             if lot.day <= day and (line.of or not lot.is_empty) and self._fits(lot, asked, balance):
                 yield lot
@@ -162,12 +162,7 @@ class Drawing:
         return _pruned(self.position.lots_of(asked.authorization.authorization))
 
     def _at(self, asked: Resolved, stage: str) -> Iterator[Lot]:
-        return (lot for lot in _pruned(self.position.lots_at(self._place(asked))) if lot.stage == stage)
-
-    def _place(self, asked: Resolved) -> Place:
-        line, profile = asked.line, asked.profile
-        recipient = line.from_recipient or profile.recipient.party
-        return recipient, line.from_destination or line.destination, profile.base_chip
+        return (lot for lot in _pruned(self.position.lots_at(asked.place)) if lot.stage == stage)
 
     def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
         """Whether a lot is what a line asks for: stage, place, exporter, authorization, where it states them."""
