@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -14,6 +16,7 @@ from client import ALLOCATION_H100, found, movement
 from soundness import assert_sound
 
 from ledger.api.desk import Desk
+from ledger.api.scribe import ScribeProcess, sendable
 from ledger.api.writing import Busy, Down
 from ledger.posting import Asker, Receipt, Request, Writer
 from ledger.reports import remaining
@@ -23,17 +26,28 @@ from tests.world import AT, adopt, book, move, party
 PATIENCE_SECONDS = 120
 
 
+WRITES_APART = ContextVar("WRITES_APART", default=False)
+
+
 @pytest.fixture
 def founded(dsn: str) -> str:
     found(dsn)
     return dsn
 
 
+@pytest.fixture(params=[False, True], ids=["writer in a thread", "writer in a process"])
+def either(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Do the whole test with a writer in a thread, and again with one in a process of its own."""
+    WRITES_APART.set(request.param)
+    yield
+    WRITES_APART.set(False)
+
+
 def at_desk(dsn: str, do: Callable[[Desk], Coroutine[Any, Any, Any]], **how: int) -> Any:
     """Open a desk, do something there, and close it."""
 
     async def day() -> Any:
-        desk = Desk(dsn, **how)
+        desk = Desk(dsn, writes_apart=WRITES_APART.get(), **how)
         await desk.start()
         try:
             return await asyncio.wait_for(do(desk), PATIENCE_SECONDS)
@@ -49,6 +63,7 @@ def commits(dsn: str) -> int:
         return conn.execute("SELECT count(DISTINCT recorded_at) FROM journal").fetchone()[0]
 
 
+@pytest.mark.usefixtures("either")
 def test_what_arrives_together_shares_commits_and_spends_a_cap_to_its_last_chip(founded):
     left = 30
     with psycopg.connect(founded) as conn:
@@ -107,6 +122,7 @@ def test_a_commit_of_several_askers_answers_as_if_each_had_come_alone(databases,
     assert codes[:5] == ["posted", "posted", "replayed", "key_reused", "forbidden"]
 
 
+@pytest.mark.usefixtures("either")
 def test_threads_with_loops_of_their_own_share_one_desk(founded):
     answers: list[Receipt] = []
 
@@ -128,6 +144,7 @@ def test_threads_with_loops_of_their_own_share_one_desk(founded):
     assert len({receipt.seq for receipt in answers}) == 40
 
 
+@pytest.mark.usefixtures("either")
 def test_all_or_nothing_has_a_commit_of_its_own_between_others(founded):
     async def ask(desk: Desk) -> list[list[Receipt]]:
         good, bad = movement("grant", "1", 1), movement("ship", "2", 500)
@@ -142,6 +159,7 @@ def test_all_or_nothing_has_a_commit_of_its_own_between_others(founded):
     assert {receipt.code for receipt in together} == {"exceeds_authorization"}
 
 
+@pytest.mark.usefixtures("either")
 def test_an_adoption_is_posted_among_others_though_it_needs_a_commit_alone(founded):
     async def ask(desk: Desk) -> list[list[Receipt]]:
         asked = [party("p1"), adopt(book(name="another")), party("p2")]
@@ -150,6 +168,7 @@ def test_an_adoption_is_posted_among_others_though_it_needs_a_commit_alone(found
     assert [receipt.verdict for (receipt,) in at_desk(founded, ask)] == ["posted"] * 3
 
 
+@pytest.mark.usefixtures("either")
 def test_a_full_queue_sends_away_what_comes_next_and_loses_nothing_it_took(founded):
     async def ask(desk: Desk) -> tuple[int, list[Receipt]]:
         with psycopg.connect(founded) as holder:
@@ -169,6 +188,7 @@ def test_a_full_queue_sends_away_what_comes_next_and_loses_nothing_it_took(found
     assert [receipt.verdict for receipt in receipts] == ["posted"] * (9 - sent_away)
 
 
+@pytest.mark.usefixtures("either")
 def test_who_stops_waiting_has_posted_all_the_same(founded):
     async def ask(desk: Desk) -> list[Receipt]:
         with psycopg.connect(founded) as holder:
@@ -184,9 +204,10 @@ def test_who_stops_waiting_has_posted_all_the_same(founded):
     assert [receipt.verdict for receipt in at_desk(founded, ask)] == ["replayed"]
 
 
+@pytest.mark.usefixtures("either")
 def test_a_desk_that_closes_writes_what_is_queued_first(founded):
     async def day() -> list[Receipt]:
-        desk = Desk(founded)
+        desk = Desk(founded, writes_apart=WRITES_APART.get())
         await desk.start()
         tasks = [asyncio.create_task(desk.post([movement("grant", f"l{n}", 1)], actor="operator")) for n in range(20)]
         await asyncio.sleep(0)
@@ -198,6 +219,7 @@ def test_a_desk_that_closes_writes_what_is_queued_first(founded):
     assert [receipt.verdict for receipt in asyncio.run(day())] == ["posted"] * 20
 
 
+@pytest.mark.usefixtures("either")
 def test_a_lost_connection_is_said_and_made_anew_and_the_same_key_posts_once(founded):
     async def ask(desk: Desk) -> list[list[Receipt]]:
         first = await desk.post([movement("grant", "x0", 1)], actor="operator")
@@ -217,6 +239,60 @@ def test_a_lost_connection_is_said_and_made_anew_and_the_same_key_posts_once(fou
 
     answers = at_desk(founded, ask)
     assert [receipt.verdict for (receipt,) in answers] == ["posted", "posted", "replayed"]
+
+
+def test_a_writer_process_that_is_killed_is_said_and_started_again_and_the_same_key_posts_once(founded):
+    async def ask(desk: Desk) -> list[list[Receipt]]:
+        first = await desk.post([movement("grant", "x0", 1)], actor="operator")
+        scribe = desk._writing._scribe
+        assert isinstance(scribe, ScribeProcess)
+        killed = scribe._process
+        with psycopg.connect(founded) as holder:
+            holder.execute("SELECT * FROM head FOR UPDATE")  # it is in the middle of a commit
+            task = asyncio.create_task(desk.post([movement("grant", "x1", 1)], actor="operator"))
+            await asyncio.sleep(0.2)
+            killed.kill()
+            with pytest.raises(Down):
+                await task
+            assert not desk.is_writing
+        again = await desk.post([movement("grant", "x1", 1)], actor="operator")
+        replay = await desk.post([movement("grant", "x1", 1)], actor="operator")
+        assert desk.is_writing
+        return [first, again, replay]
+
+    WRITES_APART.set(True)
+    try:
+        answers = at_desk(founded, ask)
+    finally:
+        WRITES_APART.set(False)
+    assert [receipt.verdict for (receipt,) in answers] == ["posted", "posted", "replayed"]
+    with psycopg.connect(founded) as conn:
+        assert_sound(conn)
+
+
+def test_a_writer_process_says_what_broke_it_and_goes_on(founded):
+    scribe = ScribeProcess(founded)
+    try:
+        with pytest.raises(AttributeError):
+            scribe.post([(Asker("operator"), "no request")], AT, False)
+        receipts, built_on = scribe.post([(Asker("operator"), movement("grant", "a", 1))], AT, False)
+        assert [receipt.verdict for receipt in receipts] == ["posted"]
+        assert receipts[0].seq == built_on + 1
+        process = scribe._process
+    finally:
+        scribe.close()
+    assert process.returncode == 0
+
+
+def test_a_fault_that_cannot_be_sent_arrives_in_words():
+    class Own(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    sent = sendable(Own("this", "that"))
+    assert str(sent) == "Own: this and that"
+    assert isinstance(pickle.loads(pickle.dumps(sent)), RuntimeError)
+    assert sendable(KeyError("x")).args == ("x",)
 
 
 def test_a_request_that_breaks_the_writer_harms_nobody_elses(founded, monkeypatch):

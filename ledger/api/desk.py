@@ -29,15 +29,17 @@ class Desk:
     Args:
         readers: how many reads run at once. queue: how many requests may wait to be written, and how many reads to be
             answered; more are told to come back. most: how many requests one commit takes.
-        read_seconds: how long one statement of a read may take.
+        read_seconds: how long one statement of a read may take. writes_apart: whether the writer works in a process of
+            its own.
     """
 
     def __init__(
-        self, dsn: str, *, readers: int = 4, queue: int = 1_000, most: int = 200, read_seconds: int = READ_SECONDS
-    ) -> None:
+        self, dsn: str, *, readers: int = 4, queue: int = 1_000, most: int = 200, read_seconds: int = READ_SECONDS,
+        writes_apart: bool = False,
+    ) -> None:  # fmt: skip
         self._dsn, self._readers, self._queue = dsn, readers, queue
         self._limits = f"-c statement_timeout={read_seconds * 1000} -c idle_in_transaction_session_timeout=60s"
-        self._writing = WritingDesk(dsn, queue=queue, most=most)
+        self._writing = WritingDesk(dsn, queue=queue, most=most, apart=writes_apart)
         self._reading: ThreadPoolExecutor | None = None
         self._running: ThreadPoolExecutor | None = None
         self._apart: ThreadPoolExecutor | None = None

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import psycopg
 
+from ledger.api.scribe import Scribe, ScribeProcess
 from ledger.core.errors import Problem
-from ledger.posting import Asker, Receipt, Request, Writer
+from ledger.posting import Asker, Receipt, Request
 from ledger.posting.requests import ALONE
 
-CONNECT_SECONDS = 5
-LONGEST_STATEMENT = "120s"  # an adoption computes every counter anew
 LOG = logging.getLogger(__name__)
 
 
@@ -68,16 +67,19 @@ class _Job:
 
 
 class WritingDesk:
-    """A queue, and the one thread that empties it. Callers may be in several event loops."""
+    """A queue, and the one thread that empties it. Callers may be in several event loops.
 
-    def __init__(self, dsn: str, *, queue: int, most: int) -> None:
+    apart: whether the writer works in a process of its own, so that the thread only waits for it.
+    """
+
+    def __init__(self, dsn: str, *, queue: int, most: int, apart: bool = False) -> None:
         self._dsn, self._queue, self._most = dsn, queue, most
         self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
         self._waiting = 0
         self._thread: threading.Thread | None = None
-        self._conn: psycopg.Connection[tuple[object, ...]] | None = None
-        self._writer: Writer | None = None
+        self._apart = apart
+        self._scribe: Scribe | ScribeProcess | None = None
         self._ends = False
         self._lost = False
         self.verdicts: Counter[str] = Counter()  # posted, replayed, or why refused
@@ -106,9 +108,9 @@ class WritingDesk:
         if self._thread:
             self._thread.join()
             self._thread = None
-        if self._conn:
-            self._conn.close()
-        self._conn = self._writer = None
+        if self._scribe:
+            self._scribe.close()
+        self._scribe = None
 
     async def post(self, requests: list[Request], asker: Asker, together: bool) -> list[Posted]:
         """Queue requests, and wait for their receipts."""
@@ -127,6 +129,8 @@ class WritingDesk:
         return await job.answer
 
     def _work(self) -> None:
+        if self._apart:
+            self._scribe = self._hire()  # it takes a while to start
         while jobs := self._take():
             answers = self._answers(jobs)
             by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Answer]]] = {}
@@ -170,28 +174,25 @@ class WritingDesk:
             return [answer for job in jobs for answer in self._answers([job])]
 
     def _post(self, jobs: Sequence[_Job]) -> list[Posted]:
-        writer, at = self._open(), datetime.now(UTC)
+        if self._scribe is None:
+            self._scribe = self._hire()
         asked = [(job.asker, request) for job in jobs for request in job.requests]
-        receipts = writer.post_from_many(asked, at=at, together=jobs[0].together)
-        marked = list(_marked(asked, receipts, writer.built_on))
+        receipts, built_on = self._scribe.post(asked, datetime.now(UTC), jobs[0].together)
+        self._lost = False
+        marked = list(_marked(asked, receipts, built_on))
         self.verdicts.update(
             "replayed" if each.is_replay else each.receipt.code or each.receipt.verdict for each in marked
         )
         return marked
 
-    def _open(self) -> Writer:
-        if self._writer is None or self._conn is None or self._conn.closed:
-            options = f"-c statement_timeout={LONGEST_STATEMENT} -c lock_timeout={LONGEST_STATEMENT}"
-            self._conn = psycopg.connect(self._dsn, options=options, connect_timeout=CONNECT_SECONDS)
-            self._writer = Writer(self._conn)
-            self._lost = False
-        return self._writer
+    def _hire(self) -> Scribe | ScribeProcess:
+        return ScribeProcess(self._dsn) if self._apart else Scribe(self._dsn)
 
     def _lose(self) -> None:
         self._lost = True
-        if self._conn:
-            self._conn.close()
-        self._conn = self._writer = None
+        if self._scribe:
+            self._scribe.close()
+        self._scribe = None
 
 
 def _marked(asked: Sequence[tuple[Asker, Request]], receipts: Sequence[Receipt], built_on: int) -> Iterator[Posted]:

@@ -78,7 +78,7 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
 
     sys.setswitchinterval(TURN_SECONDS)
     log_to_stderr()
-    desk = Desk(dsn)
+    desk = Desk(dsn, writes_apart=True)
     config = uvicorn.Config(
         create_app(desk, access=access, pages=router_of(desk)), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, lifespan="on",
