@@ -175,7 +175,7 @@ def _owner(subject: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _shown(subject: str, top: str) -> str:
-    return _OWNER.sub(rf"\1owner_group={top}", subject)
+    return _OWNER.sub(lambda found: f"{found[1]}owner_group={top}", subject)
 
 
 def _counter(key: Key, kin: Sequence[Membership], first: date, position: Position) -> Counter:
