@@ -29,6 +29,7 @@ REGULATOR, EXPORTER, AUDITOR, OPERATOR = "regulator", "exporter", "auditor", "op
 ANYONE = frozenset({REGULATOR, EXPORTER, AUDITOR, OPERATOR})
 SEES_ALL = frozenset({REGULATOR, AUDITOR, OPERATOR})
 POSTS = frozenset({REGULATOR, EXPORTER, OPERATOR})
+DECLARES = frozenset({EXPORTER, OPERATOR})
 RUNS = frozenset({REGULATOR, OPERATOR})
 STATES = frozenset({OPERATOR})
 OPEN: frozenset[str] = frozenset()  # needs no credentials, and tells nothing of what the ledger holds
@@ -70,7 +71,8 @@ class Route:
     """One route: what it is called, who may call it, what it may be asked, and what answers.
 
     body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
-    lists: whether the answer may be had as CSV or Parquet too. posts: whether it changes the ledger.
+    lists: whether the answer may be had as CSV or Parquet too; files: media types that it may be had in beside JSON.
+    posts: whether it changes the ledger.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Route:
     lists: bool = False
     posts: bool = False
     is_keyed: bool = False
+    files: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
