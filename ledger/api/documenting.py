@@ -70,7 +70,7 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
 
 def extra_of(route: Route) -> dict[str, Any]:
     """Return what the document says of a route beside its answers."""
-    parameters = [_parameter(name) for name in (*route.parts, *route.asks)]
+    parameters = [_parameter(name, is_needed=route.needs(name)) for name in (*route.parts, *route.asks)]
     if route.is_keyed:
         parameters.append({
             "name": KEY, "in": "header", "required": "dry_run" not in route.asks, "example": f"{route.name}-1",
@@ -102,10 +102,10 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def _parameter(name: str, *, is_needed: bool) -> dict[str, Any]:
     parameter = PARAMETERS[name]
     told: dict[str, Any] = {
-        "name": name, "in": "path" if parameter.is_path else "query", "required": parameter.is_needed,
+        "name": name, "in": "path" if parameter.is_path else "query", "required": is_needed,
         "description": parameter.about, "schema": dict(parameter.schema),
     }  # fmt: skip
     if parameter.example is not None:

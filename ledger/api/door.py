@@ -72,7 +72,7 @@ class Route:
 
     body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
     lists: whether the answer may be had as CSV or Parquet too; files: media types that it may be had in beside JSON.
-    posts: whether it changes the ledger.
+    posts: whether it changes the ledger. omits: parameters that need not be stated here.
     """
 
     name: str
@@ -89,11 +89,16 @@ class Route:
     posts: bool = False
     is_keyed: bool = False
     files: tuple[str, ...] = ()
+    omits: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The parameters that are part of the address."""
         return tuple(part.strip("{}").partition(":")[0] for part in self.path.split("/") if part.startswith("{"))
+
+    def needs(self, name: str) -> bool:
+        """Return whether a parameter has to be stated."""
+        return PARAMETERS[name].is_needed and name not in self.omits
 
 
 class Door:
@@ -156,7 +161,7 @@ def _stated(request: Request, route: Route) -> dict[str, str]:
             raise Malformed(name, f"{name} is stated more than once.", "State it once.")
         found[name] = text
     for name in route.asks:
-        if PARAMETERS[name].is_needed and name not in found:
+        if route.needs(name) and name not in found:
             raise Malformed(name, f"{name} is missing.", "State it.")
     return found
 

@@ -37,5 +37,5 @@ async def draw_statement(call: Call) -> Response:
 ROUTES = (
     Route("draw_statement", "GET", "/v1/statements", ANYONE, "What moved between two days, with balances",
           draw_statement, "StatementAnswer", ("exporter", "recipient", "country", "from", "to", "known"),
-          files=(formats.CSV, formats.PDF)),
+          files=(formats.CSV, formats.PDF), omits=("recipient",)),
 )  # fmt: skip
