@@ -27,7 +27,12 @@ from ledger.web.app import router_of
 from tests.world import AT, DIFFUSION, H100, Ledger, adopt, license_, move, party
 
 NOW = datetime.now(UTC)  # the server asks the clock whether a key is still good
-MARK, OWN, NONE = "zqx", "own", "nil"
+MARK, OWN, NONE, REGISTERED = (
+    "zqxjkw",
+    "own",
+    "absent",
+    "others",
+)  # the last: parties that are known and have no business here
 FIRST, SECOND = f"{MARK}-maker", f"{OWN}-maker"
 PEOPLE = {
     "regulator": ("rita", "regulator", ""),
@@ -66,7 +71,15 @@ def names(mark: str) -> dict[str, str]:
 def fill(dsn: str) -> World:
     """Fill a ledger with two exporters to one country."""
     with psycopg.connect(dsn) as conn:
-        ledger = Ledger(conn).begin(adopt(DIFFUSION, "2025-01-13"), party("free-dc", "MY"), chips=(H100,))
+        ledger = Ledger(conn).begin(
+            adopt(DIFFUSION, "2025-01-13"),
+            party("free-dc", "MY"),
+            party(f"{REGISTERED}-maker"),
+            party(f"{REGISTERED}-dc", "MY"),
+            chips=(H100,),
+        )
+        # Numbers that stand nowhere else: neither small ones, nor that of the journal at the end.
+        ledger.post(*(party(f"early-{n}") for n in range(500)))
         ids = {mark: _exporter(ledger, mark) for mark in (MARK, OWN)}
         ledger.must(Request("four_eyes", "four-eyes", {"kinds": "reverse"}))
         for mark in (MARK, OWN):
@@ -77,6 +90,7 @@ def fill(dsn: str) -> World:
         }
         ids = {mark: {**each, "run": str(run)} for mark, each in ids.items()}
         ids[NONE] = {**names(NONE), **absent, "lot": "900001.1", "run": "900009"}
+        ledger.post(*(party(f"late-{n}") for n in range(100)))
         conn.commit()
         return World(dsn, _keys(conn), ids)
 
@@ -96,9 +110,9 @@ def _exporter(ledger: Ledger, mark: str) -> dict[str, str]:
     shipped = move("ship", "2025-06-10", 100, key=own["key"], facility=own["site"], end_use=f"{mark}-use", **made)
     record = ledger.must(shipped, actor=exporter)
     ledger.must(move("receive", "2025-06-20", 90, facility=own["site"], **line))
+    ledger.must(move("ship", "2025-06-12", 1_000, observed=True, **made), move("grant", "2025-06-13", 2_000, **made))
     refused = ledger.refused(move("ship", "2025-06-11", 5_000, key=own["settled"], **made), "exceeds_authorization",
                              exporter).seq  # fmt: skip
-    ledger.must(move("ship", "2025-06-12", 1_100, observed=True, **made))
     (disputed,) = ledger.rows("SELECT max(id) FROM discrepancy WHERE owner = %s", exporter)[0]
     filed = {"duty": "lpp-notice", "party": exporter, "filed_on": "2025-06-10", "subject": own["subject"],
              "reference": f"{mark}-reference"}  # fmt: skip
@@ -179,8 +193,7 @@ def _without(text: str, asked: tuple[str, ...]) -> str:
     for each in asked:
         if each.isdecimal():
             grouped = f"{int(each):,}"
-            text = re.sub(rf"(?<![\w.,:/#-])(?:{each}|{grouped})(?![\w:-]|[.,]\d)", "<it>", text)
-            text = re.sub(rf"/{each}(?=/|\b)", "/<it>", text)
+            text = re.sub(rf"(?<![\w.])(?:{grouped}|{each})(?!\w|\.\d)", "<it>", text)
         else:
             text = text.replace(each, "<it>")
     return text
