@@ -21,7 +21,8 @@ MOST = 1_000_000  # of any setting that is a number
 class Oidc:
     """An OpenID Connect provider whose access tokens are accepted.
 
-    issuer, audience: what a token's `iss` and `aud` must say. jwks: its signing keys, a file's path or an https URL.
+    issuer, audience: what a token's `iss` and `aud` must say. jwks: its signing keys, a file's path or an https URL;
+    "" where the provider's discovery document names it.
     person_claim, role_claim, party_claim: the claims that say who it is, in which role, and for which exporter.
     roles: the ledger's role by the provider's word for it.
     """
@@ -89,14 +90,18 @@ def _oidc(env: Mapping[str, str]) -> Oidc | None:
     stated = {name: text for name, text in words_of.items() if text}
     if not stated:
         return None
-    if missing := [name for name in ("issuer", "audience", "jwks") if name not in stated]:
-        raise _unreadable(f"CAPLEDGER_OIDC_{missing[0].upper()}", "", "Set issuer, audience and jwks, or none of them.")
+    if missing := [name for name in ("issuer", "audience") if name not in stated]:
+        raise _unreadable(f"CAPLEDGER_OIDC_{missing[0].upper()}", "", "Set issuer and audience, or none of these.")
     words = [tuple(map(str.strip, pair.partition("=")[::2])) for pair in stated.pop("roles", "").split(",") if pair]
     for theirs, ours in words:
         if not theirs or ours not in ROLES:
             raise _unreadable("CAPLEDGER_OIDC_ROLES", f"{theirs}={ours}", f"Ours are {', '.join(ROLES)}: theirs=ours.")
     given = {"roles": tuple(words)} if words else {}
-    return Oidc(**stated, **given)  # type: ignore[arg-type]
+    if "jwks" not in stated and not stated["issuer"].startswith("http"):
+        raise _unreadable(
+            "CAPLEDGER_OIDC_JWKS", "", "Set it where the issuer is no address that has a discovery document."
+        )
+    return Oidc(**{"jwks": "", **stated}, **given)  # type: ignore[arg-type]
 
 
 def _whole(env: Mapping[str, str], name: str, otherwise: int) -> int:

@@ -17,7 +17,7 @@ from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.core.refusals import Refusal
 from ledger.posting import Receipt, Request
-from ledger.reports import Explained, Remaining, View, explained, remaining
+from ledger.reports import Explained, Remaining, Statement, View, explained, remaining, statement
 
 ROLES = ("regulator", "exporter", "auditor", "operator")
 
@@ -36,7 +36,8 @@ class Someone:
         return self.party or "operator"
 
     def may_post(self, request: Request) -> Refusal | None:
-        fits = {"operator": True, "exporter": request.kind == "movement", "regulator": request.observed}
+        own = request.kind in ("movement", "notice", "stock", "proposal")
+        fits = {"operator": True, "exporter": own, "regulator": request.observed}
         if fits.get(self.role, False):
             return None
         return Refusal("forbidden", f"The role {self.role} may not post this.", "Ask the operator.")
@@ -48,6 +49,7 @@ PEOPLE: dict[str, Someone] = {
     "key-of-other": Someone("otto", "exporter", "amd", "k-other"),
     "key-of-auditor": Someone("anna", "auditor", "", "k-auditor"),
     "key-of-operator": Someone("olaf", "operator", "", "k-operator"),
+    "key-of-second": Someone("oona", "operator", "", "k-second"),
 }
 
 
@@ -92,6 +94,9 @@ class StandIn:
 
     def fit_for(self, principal: Someone, view: View, movement: Movement, *, observed: bool) -> Explained:
         return explained(view, movement, observed=observed, asker=principal.actor)
+
+    def statement_for(self, principal: Someone, view: View, **question: Any) -> Statement:
+        return statement(view, **{**question, "exporter": principal.party or question["exporter"]})
 
     def told(self, principal: Someone, receipt: Receipt) -> Receipt:
         hides = principal.party and receipt.code == "cap_exceeded"

@@ -279,6 +279,7 @@ def test_many_at_once_get_no_more_tries_than_there_are(dsn):
     ({"CAPLEDGER_QUESTIONS_A_MINUTE": "6"}, {"questions_a_minute": 6}),
     ({"CAPLEDGER_OIDC_ISSUER": "i", "CAPLEDGER_OIDC_AUDIENCE": "a", "CAPLEDGER_OIDC_JWKS": "/k"},
      {"oidc": Oidc("i", "a", "/k")}),
+    ({"CAPLEDGER_OIDC_ISSUER": "https://i", "CAPLEDGER_OIDC_AUDIENCE": "a"}, {"oidc": Oidc("https://i", "a", "")}),
     ({"CAPLEDGER_OIDC_ISSUER": "i", "CAPLEDGER_OIDC_AUDIENCE": "a", "CAPLEDGER_OIDC_JWKS": "/k",
       "CAPLEDGER_OIDC_ROLES": "staff=regulator, sellers = exporter", "CAPLEDGER_OIDC_PERSON_CLAIM": "email"},
      {"oidc": Oidc("i", "a", "/k", "email", roles=(("staff", "regulator"), ("sellers", "exporter")))}),
@@ -293,6 +294,7 @@ def test_settings_of_access_are_read_from_the_environment(environ, expected):
     ({"CAPLEDGER_SIGN_IN_TRIES": "many"}, "CAPLEDGER_SIGN_IN_TRIES is 'many'"),
     ({"CAPLEDGER_PUBLIC_PAGE": "1"}, "yes or no"),
     ({"CAPLEDGER_OIDC_ISSUER": "i"}, "CAPLEDGER_OIDC_AUDIENCE is not set"),
+    ({"CAPLEDGER_OIDC_ISSUER": "i", "CAPLEDGER_OIDC_AUDIENCE": "a"}, "CAPLEDGER_OIDC_JWKS is not set"),
     ({"CAPLEDGER_OIDC_ISSUER": "i", "CAPLEDGER_OIDC_AUDIENCE": "a", "CAPLEDGER_OIDC_JWKS": "/k",
       "CAPLEDGER_OIDC_ROLES": "staff=root"}, "staff=root"),
 ])  # fmt: skip

@@ -180,6 +180,46 @@ def test_a_provider_that_is_down_is_believed_as_it_was_before(answer):
     assert provider.asked == 2
 
 
+def test_a_provider_that_never_answered_is_not_asked_for_every_token():
+    """Else anybody could keep the server waiting for it, without any key."""
+    provider = Provider(OSError("down"), jwks(RSA))
+    asked = Verifier(ISSUER, AUDIENCE, Jwks("", provider))
+    for n in range(30):
+        with pytest.raises(Unusable):
+            asked.principal(signed(), NOW + n * SECOND)
+    assert provider.asked == 1
+    assert asked.principal(signed(), NOW + 30 * SECOND) is not None
+
+
+@pytest.mark.parametrize(
+    ("document", "counts"),
+    [
+        ({"issuer": ISSUER, "jwks_uri": "https://identity.example/keys"}, True),
+        ({"issuer": f"{ISSUER}/", "jwks_uri": "https://identity.example/keys"}, False),
+        ({"jwks_uri": "https://identity.example/keys"}, False),
+        ({"issuer": ISSUER}, False),
+        ({"issuer": ISSUER, "jwks_uri": "/etc/keys.json"}, False),
+        ({"issuer": ISSUER, "jwks_uri": "file:///etc/keys.json"}, False),
+        (["https://identity.example/keys"], False),
+    ],
+)
+def test_where_the_keys_are_is_told_by_the_issuers_own_document_and_is_no_file(document, counts):
+    places = []
+
+    def fetch(place: str) -> bytes:
+        places.append(place)
+        return json.dumps(document).encode() if place.endswith("openid-configuration") else jwks(RSA)
+
+    asked = Verifier(ISSUER, AUDIENCE, Jwks("", fetch, issuer=ISSUER))
+    if counts:
+        assert asked.principal(signed(), NOW) is not None
+        assert places == [f"{ISSUER}/.well-known/openid-configuration", "https://identity.example/keys"]
+    else:
+        with pytest.raises(Unusable):
+            asked.principal(signed(), NOW)
+        assert len(places) == 1
+
+
 @pytest.mark.parametrize("answer", [OSError("down"), b"<html>", b'{"keys": []}', b"[]", b'{"keys": [1]}'])
 def test_a_provider_that_never_answered_is_a_problem_and_not_a_yes(answer):
     with pytest.raises(Unusable) as refused:

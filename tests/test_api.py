@@ -85,15 +85,16 @@ def test_each_route_is_open_to_its_roles_and_closed_to_all_others(client):
 @pytest.mark.parametrize(
     ("role", "names"),
     [
-        ("auditor", {"post_movement", "post_batch", "run_reconciliation"}),
+        ("auditor", {"post_movement", "post_batch", "run_reconciliation", "post_stock", "post_notice",
+                     "post_proposal"}),
         ("exporter", {"list_usage", "list_caps", "list_history", "list_discrepancies", "list_reconciliations",
                       "show_reconciliation", "run_backtest", "run_reconciliation", "list_proposals"}),
-        ("regulator", set()),
+        ("regulator", {"post_stock", "post_notice", "post_proposal"}),
     ],
 )  # fmt: skip
 def test_what_a_role_may_not_call_is_what_is_written_here(role, names):
     of_the_operator = {"post_party", "post_ownership", "post_rating", "post_authorization", "post_adoption",
-                       "post_period", "post_discrepancy_change", "show_metrics"}  # fmt: skip
+                       "post_period", "post_discrepancy_change", "post_decision", "show_metrics"}  # fmt: skip
     assert {route.name for route in EVERY if route.roles is not OPEN and role not in route.roles} == (
         names | of_the_operator
     )

@@ -327,13 +327,13 @@ def test_what_is_settled_already_is_not_proposed(ledger):
 
 
 def test_a_party_proposes_only_what_it_may_ask(ledger):
-    ledger.must(grant(5))
+    granted = ledger.must(grant(5))
     seq = ledger.must(move("ship", "2026-02-02", 1, **HERE, authorization="L1"), actor="nvidia")
     ledger.must(require())
     own = reverse(seq, "2026-02-03")
     assert ledger.ask(own, "nvidia").code == "needs_second_person"
     assert by(ledger, "Pia", propose(grant(1)), actor="nvidia").code == "forbidden"
-    assert by(ledger, "Pia", propose(reverse(1, "2026-02-03")), actor="nvidia").code == "forbidden"
+    assert by(ledger, "Pia", propose(reverse(granted, "2026-02-03")), actor="nvidia").code == "forbidden"
     assert ledger.ask(grant(1), "nvidia").code == "forbidden", "it comes first in the published order"
     number = proposed(ledger, own, "Pia", actor="nvidia")
     came = came_of(ledger, by(ledger, "Omar", decision(number)))

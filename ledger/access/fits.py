@@ -18,6 +18,8 @@ from ledger.core.refusals import Looked, Refusal
 from ledger.reports import View, explain
 from ledger.reports.remaining import window_text
 
+FORBIDDEN = "forbidden"
+
 
 @dataclass(frozen=True, slots=True)
 class CapFit:
@@ -56,8 +58,8 @@ class Fit:
     """Whether a movement would be posted: `posted` or `refused`, and why not.
 
     binding_cap: the refusing cap that admits fewest chips, `unlimited` where there is none, None where something is
-    named that is not known. rules: per line, its outcome, the rules that gave it, and how it is reviewed. breaches:
-    code, message and subject of what an observation would open.
+    named that is not known, or that the asker may not move. rules: per line, its outcome, the rules that gave it, and
+    how it is reviewed. breaches: code, message and subject of what an observation would open.
     """
 
     verdict: str
@@ -92,6 +94,8 @@ def fit_for(principal: Principal, view: View, movement: Movement, *, observed: b
         return Fit("refused", unknown.code, unknown.message, unknown.remedy)
     refusal = judged.refusal
     why = told(principal, refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
+    if refusal and refusal.code == FORBIDDEN and not is_trusted(principal):
+        return Fit("refused", *why)  # what it would come to is told to those who may ask for it
     return Fit(
         "refused" if refusal else "posted",
         *why,

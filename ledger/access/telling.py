@@ -25,17 +25,26 @@ _ABOUT = re.compile(
 _TOTALS = re.compile(r" would be over on ([\d-]{10}): limit .*$", re.DOTALL)
 _FITS = re.compile(r"^Ask for (?P<left>[\d,.]+) (?P<unit>[\w-]+) or (?P<word>fewer|less)")
 _NO_ROOM = "A cap has no room for it."
+_OVER = "cap_exceeded"
+_FORESEEN = f" waits for another person. Approved now, it would be refused, {_OVER}: "
 
 
 def for_principal(principal: Principal, receipt: Receipt) -> Receipt:
-    """Return a receipt as the one who asked may read it: verdict, record and code are the same for everybody."""
+    """Return a receipt as the one who asked may read it: verdict, record and code are the same for everybody.
+
+    That of a proposal says what it would come to, in the words of the refusal that it would get.
+    """
+    if receipt.verdict != "refused":
+        if _FORESEEN not in receipt.message:
+            return receipt
+        return receipt._replace(message=told(principal, _OVER, receipt.message, "")[1])
     code, message, remedy = told(principal, receipt.code, receipt.message, receipt.remedy)
     return receipt._replace(code=code, message=message, remedy=remedy)
 
 
 def told(principal: Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
     """Return code, message and remedy of a refusal as a principal may read them."""
-    if code != "cap_exceeded" or is_trusted(principal) or names_own(principal, message):
+    if code != _OVER or is_trusted(principal) or names_own(principal, message):
         return code, message, remedy
     hidden, found = _TOTALS.subn(r" has no room for it on \1.", message)
     return code, hidden if found else _NO_ROOM, _at_least(remedy)

@@ -12,6 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,43 +33,56 @@ LONGEST_TOKEN = 16_384
 KEPT = timedelta(minutes=10)  # so long fetched keys are used without asking
 AGAIN = timedelta(seconds=30)  # a token of an unknown key has them fetched anew, but not more often than this
 FETCH_SECONDS = 5
+DISCOVERY = "/.well-known/openid-configuration"
 LARGEST_BYTES = 1 << 20
 
 Fetch = Callable[[str], bytes]
 
 
 class Jwks:
-    """A provider's signing keys, from a file or an https URL, kept for a while. May be asked by several threads."""
+    """A provider's signing keys, kept for a while. May be asked by several threads.
 
-    def __init__(self, place: str, fetch: Fetch | None = None) -> None:
-        self._place, self._fetch = place, fetch or _fetched
+    place: a file or an https URL; where that is "", the discovery document of the issuer names it.
+    """
+
+    def __init__(self, place: str, fetch: Fetch | None = None, *, issuer: str = "") -> None:
+        self._place, self._fetch, self._issuer = place, fetch or _fetched, issuer
         self._lock = threading.Lock()
         self._keys: KeySet | None = None
         self._tried_at: datetime | None = None
+        self._failure = ""
 
     def keys(self, at: datetime, kid: str | None = None) -> KeySet:
         """Return the keys; those of a moment ago unless they are old or lack the one that is named.
 
         Raises:
-            Unusable: there are none yet, and they cannot be fetched.
+            Unusable: there are none yet, and they cannot be fetched, or could not a moment ago.
         """
         with self._lock:
             age = None if self._tried_at is None else at - self._tried_at
-            lacks = bool(kid) and kid not in _ids(self._keys)
-            if self._keys is None or age is None or age >= KEPT or (lacks and age >= AGAIN):
+            lacks = self._keys is None or (bool(kid) and kid not in _ids(self._keys))
+            if age is None or age >= KEPT or (lacks and age >= AGAIN):
                 try:
-                    self._keys = _read(self._fetch(self._place))
-                except (OSError, ValueError, JoseError) as error:
-                    if self._keys is None:
-                        raise Unusable(
-                            "no_signing_keys",
-                            f"The provider's signing keys cannot be read: {type(error).__name__}.",
-                            "Check CAPLEDGER_OIDC_JWKS.",
-                        ) from error
+                    self._keys = _read(self._fetch(self._named() if self._issuer and not self._place else self._place))
+                except (OSError, ValueError, HTTPException, JoseError) as error:
+                    self._failure = type(error).__name__
                 finally:
                     self._tried_at = at
-            assert self._keys is not None
+            if self._keys is None:
+                raise Unusable(
+                    "no_signing_keys",
+                    f"The provider's signing keys cannot be read: {self._failure}.",
+                    "Check CAPLEDGER_OIDC_JWKS, or the provider's discovery document.",
+                )
             return self._keys
+
+    def _named(self) -> str:
+        """Return where the provider says that its keys are. Source: OpenID Connect Discovery 1.0, section 4."""
+        document = json.loads(self._fetch(f"{self._issuer.removesuffix('/')}{DISCOVERY}"))
+        place = document.get("jwks_uri") if isinstance(document, dict) else None
+        if not isinstance(place, str) or document.get("issuer") != self._issuer or not place.startswith("http"):
+            raise ValueError("no discovery document of this issuer")
+        return place
 
 
 class Verifier:
@@ -82,7 +96,7 @@ class Verifier:
     @classmethod
     def of(cls, oidc: Oidc) -> Verifier:
         """Return the verifier that the settings describe."""
-        return cls(oidc.issuer, oidc.audience, Jwks(oidc.jwks), oidc=oidc)
+        return cls(oidc.issuer, oidc.audience, Jwks(oidc.jwks, issuer=oidc.issuer), oidc=oidc)
 
     def principal(self, token: str, at: datetime) -> Principal | None:
         """Return who asks with a token; None where it does not count, whatever the reason.

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from ledger.access import Principal, fits, keys, sessions, sight, telling, tokens
+from ledger.access import Principal, fits, keys, sessions, sight, statements, telling, tokens
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt
-from ledger.reports import Remaining, View
+from ledger.reports import Remaining, Statement, View
 from ledger.settings import Settings
 from ledger.store.source import Connection
 
@@ -48,6 +48,9 @@ class Access(Protocol):
 
     def fit_for(self, principal: Principal, view: View, movement: Movement, *, observed: bool) -> Told:
         """Return the verdict that posting a movement would come to, as its asker may see it."""
+
+    def statement_for(self, principal: Principal, view: View, **question: Any) -> Statement:
+        """Return a statement of account, as its asker may see it."""
 
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""
@@ -101,6 +104,10 @@ class LedgerAccess:
     def fit_for(self, principal: Principal, view: View, movement: Movement, *, observed: bool) -> Told:
         """Return the verdict that posting a movement would come to, as its asker may see it."""
         return fits.fit_for(principal, view, movement, observed=observed)
+
+    def statement_for(self, principal: Principal, view: View, **question: Any) -> Statement:
+        """Return a statement of account, as its asker may see it."""
+        return statements.statement_for(principal, view, **question)
 
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -36,14 +36,24 @@ class Listed:
     beside: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What may be had as one of several files: its body as JSON, and how each other media type is made of it."""
+
+    body: dict[str, Any]
+    files: Mapping[str, Callable[[], bytes]]
+
+
 async def read(
-    call: Call, ask: Callable[[View], dict[str, Any] | Listed], *, lists: bool = False, on: date | None = None
-) -> Response:
+    call: Call, ask: Callable[[View], dict[str, Any] | Listed | Filed], *, lists: bool = False,
+    on: date | None = None, offers: Sequence[str] = (),
+) -> Response:  # fmt: skip
     """Answer a read: what `ask` makes of a view, under the stamp; 304 where the caller has it already.
 
     lists: whether `ask` returns a list, which may be had as CSV or Parquet. on: the day, where it is not asked for.
+    offers: the media types that `ask` returns a file in.
     """
-    media = media_of(call, lists=lists)
+    media = media_of(call, lists=lists, offers=offers)
     day, known, book = on or day_of(call.asked), known_at(call.asked), book_of(call.asked)
     question = "\n".join(
         [
@@ -69,14 +79,18 @@ async def read(
         headers |= {header: str(stamp[name] or "none") for name, header in STAMPS.items()}
         if isinstance(found, Listed):
             return Response(_listed(found, stamp, media), headers=headers, media_type=media)
+        if isinstance(found, Filed):
+            made = found.files.get(media)
+            content = made() if made else formats.as_json({**stamp, **found.body})
+            return Response(content, headers=headers, media_type=media)
         return Response(formats.as_json({**stamp, **found}), headers=headers, media_type=media)
 
     return await call.desk.read(answer)
 
 
-def media_of(call: Call, *, lists: bool = False) -> str:
+def media_of(call: Call, *, lists: bool = False, offers: Sequence[str] = ()) -> str:
     """Return the media type to answer in. Raises `Said` where none that is offered is wanted."""
-    offers = formats.LISTED if lists else formats.LISTED[:1]
+    offers = offers or (formats.LISTED if lists else formats.LISTED[:1])
     media = formats.chosen(call.request.headers.get("accept", ""), offers)
     if media is None:
         raise Said("not_acceptable", "The answer cannot be had in that form.", f"Accept one of: {', '.join(offers)}.")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from ledger.api.routes.posting import ITEM_FIELDS, MOST_AT_ONCE
 from ledger.api.schemas import Schema
-from ledger.core import movements, registrations
+from ledger.core import four_eyes, movements, registrations
 from ledger.core.movements import ACTIVITIES, CAUSES, CONFIDENCES, KINDS, UNITS
 from ledger.posting.requests import KINDS as REQUEST_KINDS
+from ledger.posting.requests import LONGEST_KEY
 
 ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,99}$"}
 COUNTRY: Schema = {"type": "string", "pattern": "^[A-Z]{2}$"}
@@ -34,8 +35,8 @@ _OTHERWISE: Mapping[str, Schema] = {
     "evidence": {"type": ["string", "object"], "description": "Evidence by kind and reference."},
 }
 _COUNTRIES = ("destination", "from_destination", "exported_from")
-_DAYS = ("from", "until", "effective_on", "first_day", "last_day", "closed_until")
-_FREE = ("name", "source", "note", "conditions", "status", "stated_date")
+_DAYS = ("from", "until", "effective_on", "first_day", "last_day", "closed_until", "as_of", "filed_on")
+_FREE = ("name", "source", "note", "conditions", "status", "stated_date", "reference")
 
 
 def _field(name: str, words: Mapping[str, Iterable[str]] = _WORDS) -> Schema:
@@ -97,6 +98,28 @@ BODIES: Mapping[str, Schema] = {
     "discrepancy": _of(
         [name for name in registrations.DISCREPANCY_FIELDS if name != "id"], "change", "note",
         change={"type": "string", "enum": ["explained", "resolved", "reopened"]},
+    ),
+    "stock": _of(
+        registrations.STOCK_FIELDS, "party_id", "as_of",
+        lines={"type": "array", "items": _of(registrations.STOCK_LINE_FIELDS, "destination", "chip", "quantity")},
+    ),
+    "notice": _of(
+        [name for name in registrations.NOTICE_FIELDS if name not in ("record", "subject")],
+        "duty", "party", "filed_on",
+        record={"type": ["string", "integer"], "description": "The movement that it is about."},
+        subject={**FREE, "description": "What it is about, where that is no movement, as the duty is listed with."},
+    ),
+    "proposal": {
+        "type": "object", "required": ["kind", "key", "body"], "additionalProperties": False,
+        "properties": {
+            "kind": {"type": "string", "enum": list(four_eyes.PROPOSABLE)},
+            "key": {"type": "string", "maxLength": LONGEST_KEY, "description": "The key of what is proposed."},
+            "voice": {"type": "string", "enum": ["request", "observation"]},
+            "body": {"type": "object"}, "note": FREE,
+        },
+    },
+    "decision": _of(
+        ["note"], "decision", decision={"type": "string", "enum": ["approve", "decline"]}
     ),
     "backtest": {
         "type": "object", "required": ["rulebooks"], "additionalProperties": False,

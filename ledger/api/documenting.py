@@ -35,6 +35,10 @@ ERRORS: Mapping[int, str] = {
 READ_ERRORS = (401, 403, 404, 406, 422, 429, 503, 504)
 POST_ERRORS = (401, 403, 404, 406, 409, 413, 415, 422, 429, 503, 504)
 PLAIN = "text/plain"
+_BINARY = {"type": "string", "format": "binary"}
+_SHAPES: Mapping[str, dict[str, Any]] = {
+    formats.CSV: {"type": "string"}, formats.PARQUET: _BINARY, formats.PDF: _BINARY,
+}  # fmt: skip
 
 
 def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
@@ -43,8 +47,8 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
     is_read = route.method == "GET"
     content: dict[str, Any] = {PLAIN if route.answer == "Metrics" else formats.JSON: {"schema": ref(route.answer)}}
     if route.lists:
-        content |= {formats.CSV: {"schema": {"type": "string"}},
-                    formats.PARQUET: {"schema": {"type": "string", "format": "binary"}}}  # fmt: skip
+        content |= {media: {"schema": _SHAPES[media]} for media in (formats.CSV, formats.PARQUET)}
+    content |= {media: {"schema": _SHAPES[media]} for media in route.files}
     done = {"description": route.summary, "content": content}
     if is_read and (route.roles is OPEN or route.answer == "Metrics"):
         told[200] = done
@@ -66,7 +70,7 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
 
 def extra_of(route: Route) -> dict[str, Any]:
     """Return what the document says of a route beside its answers."""
-    parameters = [_parameter(name) for name in (*route.parts, *route.asks)]
+    parameters = [_parameter(name, is_needed=route.needs(name)) for name in (*route.parts, *route.asks)]
     if route.is_keyed:
         parameters.append({
             "name": KEY, "in": "header", "required": "dry_run" not in route.asks, "example": f"{route.name}-1",
@@ -98,10 +102,10 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def _parameter(name: str, *, is_needed: bool) -> dict[str, Any]:
     parameter = PARAMETERS[name]
     told: dict[str, Any] = {
-        "name": name, "in": "path" if parameter.is_path else "query", "required": parameter.is_needed,
+        "name": name, "in": "path" if parameter.is_path else "query", "required": is_needed,
         "description": parameter.about, "schema": dict(parameter.schema),
     }  # fmt: skip
     if parameter.example is not None:

@@ -29,6 +29,7 @@ REGULATOR, EXPORTER, AUDITOR, OPERATOR = "regulator", "exporter", "auditor", "op
 ANYONE = frozenset({REGULATOR, EXPORTER, AUDITOR, OPERATOR})
 SEES_ALL = frozenset({REGULATOR, AUDITOR, OPERATOR})
 POSTS = frozenset({REGULATOR, EXPORTER, OPERATOR})
+DECLARES = frozenset({EXPORTER, OPERATOR})
 RUNS = frozenset({REGULATOR, OPERATOR})
 STATES = frozenset({OPERATOR})
 OPEN: frozenset[str] = frozenset()  # needs no credentials, and tells nothing of what the ledger holds
@@ -70,7 +71,8 @@ class Route:
     """One route: what it is called, who may call it, what it may be asked, and what answers.
 
     body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
-    lists: whether the answer may be had as CSV or Parquet too. posts: whether it changes the ledger.
+    lists: whether the answer may be had as CSV or Parquet too; files: media types that it may be had in beside JSON.
+    posts: whether it changes the ledger. omits: parameters that need not be stated here.
     """
 
     name: str
@@ -86,11 +88,17 @@ class Route:
     lists: bool = False
     posts: bool = False
     is_keyed: bool = False
+    files: tuple[str, ...] = ()
+    omits: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The parameters that are part of the address."""
         return tuple(part.strip("{}").partition(":")[0] for part in self.path.split("/") if part.startswith("{"))
+
+    def needs(self, name: str) -> bool:
+        """Return whether a parameter has to be stated."""
+        return PARAMETERS[name].is_needed and name not in self.omits
 
 
 class Door:
@@ -153,7 +161,7 @@ def _stated(request: Request, route: Route) -> dict[str, str]:
             raise Malformed(name, f"{name} is stated more than once.", "State it once.")
         found[name] = text
     for name in route.asks:
-        if PARAMETERS[name].is_needed and name not in found:
+        if route.needs(name) and name not in found:
             raise Malformed(name, f"{name} is missing.", "State it.")
     return found
 

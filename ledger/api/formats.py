@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
+PDF = "application/pdf"
 LISTED = (JSON, CSV, PARQUET)
 _FIGURE = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -53,6 +53,9 @@ PARAMETERS: Mapping[str, Parameter] = {
         "An issued one, or a kind such as LPP; `license` asks about a grant; none if not said.", ID, "license"
     ),
     "exporter": Parameter("Who sends.", ID, "nvidia"),
+    "country": Parameter("The country that something moved to or from: an ISO 3166 alpha-2 code.", COUNTRY),
+    "from": Parameter("The first day; that of the last day's year if not said.", DAY, "2025-01-01"),
+    "to": Parameter("The last day; today (UTC) if not said.", DAY, "2025-12-31"),
     "owner": Parameter("Who owns the chips; the recipient if not said.", ID),
     "operator": Parameter("Who runs them; the recipient if not said.", ID),
     "booked_to": Parameter("Whose yearly limit it is booked to.", ID),

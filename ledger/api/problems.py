@@ -53,10 +53,11 @@ STATUS_OF_PROBLEM: Mapping[str, int] = {
     "too_many_attempts": 429,
     "internal_error": 500,
     "busy": 503,
+    "no_signing_keys": 503,
     "unavailable": 503,
     "too_slow": 504,
 }
-RETRY_SECONDS: Mapping[str, int] = {"busy": 1, "unavailable": 2, "too_many_attempts": 60}
+RETRY_SECONDS: Mapping[str, int] = {"busy": 1, "unavailable": 2, "no_signing_keys": 30, "too_many_attempts": 60}
 TITLES: Mapping[str, str] = {
     "unauthenticated": "No valid credentials",
     "forbidden": "Not yours to ask",

@@ -79,6 +79,10 @@ _ASKED = {
     "message": TEXT, "remedy": TEXT, "leaf_hash": HASH, "movement": ANYTHING,
 }  # fmt: skip
 
+_BALANCE = record({"tpp": AMOUNT, "chips": WHOLE, "unstated_tpp": AMOUNT})
+_BALANCES = record(dict.fromkeys(SHOWN, _BALANCE))
+_OF_A_LINE = ("what", "by", "exporter", "recipient", "country", "chip", "authorization")
+
 ANSWERS: Mapping[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT, "code": TEXT, "remedy": TEXT},
@@ -159,6 +163,17 @@ ANSWERS: Mapping[str, Schema] = {
     "Proposals": stamped_list("Proposal"),
     "Duty": record({"duty": TEXT, "law": TEXT, "party": TEXT, "state": TEXT, "due_on": maybe(DAY)}),
     "Duties": stamped_list("Duty"),
+    "Line": record(
+        {"day": DAY, "record": WHOLE, "line": WHOLE, **dict.fromkeys(_OF_A_LINE, TEXT), "recorded_at": maybe(MOMENT),
+         "late": YES_NO, "changes": listed(record({"stage": TEXT, **dict.fromkeys(("before", "change", "after"),
+                                                                                  _BALANCE)}))}
+    ),
+    "StatementAnswer": stamped(
+        exporter=TEXT, recipient=TEXT, country=TEXT, names=ANYTHING, first=DAY, last=DAY, recorded_at=maybe(MOMENT),
+        root=HASH, opening=_BALANCES, lines=listed(ref("Line")), closing=_BALANCES,
+        caps=listed({"allOf": [ref("Cap"), record({"own": AMOUNT, "own_tpp": AMOUNT})]}),
+        discrepancies=listed({"allOf": [ref("Discrepancy"), record({"own": YES_NO})]}),
+    ),
     "Metrics": TEXT,
     "Health": record({"status": TEXT}),
 }  # fmt: skip

@@ -34,7 +34,7 @@ from ledger.core.refusals.reasons import names_something_unknown, period_is_clos
 from ledger.core.resolving import Missing, Resolved, resolve
 from ledger.core.rulebook import PAUSED
 from ledger.core.rules import RuleAnswer
-from ledger.core.theirs import not_theirs
+from ledger.core.theirs import is_theirs, not_theirs
 
 Voice = Literal["request", "observation"]
 LOTS_AHEAD = 3  # lots of which counters are fetched ahead
@@ -96,7 +96,7 @@ def judge(movement: Movement, *, observed: bool, asker: str, position: Position,
     exporter = "" if movement.lines else movement.exporter  # of a reverse; else its lines ask for it
     if exporter and position.knowledge.party(exporter, movement.effective_on) is None:
         missing.append(Missing("unknown_party", "exporter", exporter))
-    plan, restored = _plan(movement, lines, missing, position, seq)
+    plan, restored = _plan(movement, lines, missing, position, seq, asker)
     effects = position.effects(plan.entries)
     case = Case(movement, observed and not restored, asker, position, missing, lines, plan, [], [])
     if not missing:
@@ -189,21 +189,23 @@ def _foresee(profile: Profile, day: date, position: Position, keys: set[Key]) ->
 
 
 def _plan(
-    movement: Movement, lines: list[Resolved], missing: list[Missing], position: Position, seq: int
+    movement: Movement, lines: list[Resolved], missing: list[Missing], position: Position, seq: int, asker: str
 ) -> tuple[Plan, bool]:
     """Return the plan, and whether it restores what an earlier movement did (which is always a request)."""
     if movement.kind != "reverse":
         return (Plan(), False) if missing else (Planner(movement, position, seq).run(lines), False)
     entries = position.entries_of(movement.reverses)
-    if entries is None or position.reversed_by(movement.reverses):
+    if entries is None or not is_theirs(asker, entries):
+        missing.append(Missing("unknown_movement", "reverses", str(movement.reverses)))
+        return Plan(), True
+    if position.reversed_by(movement.reverses):
         missing.append(Missing("unknown_movement", "reverses", _why_not(movement, position)))
         return Plan(), True
     return Planner(movement, position, seq).reverse(entries), True
 
 
 def _why_not(movement: Movement, position: Position) -> str:
-    by = position.reversed_by(movement.reverses)
-    return f"{movement.reverses}, already reversed by {by}" if by else str(movement.reverses)
+    return f"{movement.reverses}, already reversed by {position.reversed_by(movement.reverses)}"
 
 
 def _ask_rules(movement: Movement, lines: list[Resolved], position: Position) -> list[tuple[Resolved, RuleAnswer]]:

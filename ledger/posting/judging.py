@@ -18,6 +18,7 @@ from ledger.core.knowledge import Adoption
 from ledger.core.movements import Movement
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
+from ledger.core.theirs import is_theirs
 from ledger.posting import authorizing, disputing, noticing, proposing
 from ledger.posting.ahead import fetch_ahead
 from ledger.posting.batch import LEDGER, Batch
@@ -145,10 +146,10 @@ class Judging:
         return outcome if isinstance(outcome, Receipt) else Receipt("posted", asked.request.key, outcome[1])
 
     def _may_not_reverse(self, movement: Movement) -> Refusal | None:
-        """A party reverses only what it posted itself."""
-        if movement.kind != "reverse":
-            return None
+        """A party reverses only what it posted itself; of what it has no part in it is not told who did."""
         number, batch = movement.reverses, self.batch
+        if movement.kind != "reverse" or not is_theirs(self.actor, self.memory.position.entries_of(number) or ()):
+            return None
         if batch.size < number < batch.next_seq:
             own = batch.drafts[number - batch.size - 1][0].actor
         else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, Protocol, TypeVar
 
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt, Request
-from ledger.reports import Reader, Remaining, View
+from ledger.reports import Reader, Remaining, Statement, View
 from ledger.store.source import Connection
 
 T = TypeVar("T")
@@ -120,6 +120,9 @@ class Door(Protocol):
 
     def fit(self, principal: Principal, view: View, movement: Movement) -> Fit:
         """Return whether a movement would be posted, as its asker may see it."""
+
+    def statement(self, principal: Principal, view: View, *, first: date, last: date) -> Statement:
+        """Return a principal's own statement of account between two days, as it may see it."""
 
     def told(self, principal: Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return code, message and remedy of a refusal as a principal may read them."""

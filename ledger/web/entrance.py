@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
-from ledger.access import Principal, fits, sessions, sight, telling
+from ledger.access import Principal, fits, sessions, sight, statements, telling
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Request
-from ledger.reports import Remaining, View
+from ledger.reports import Remaining, Statement, View
 from ledger.store.source import Connection
 from ledger.web import desks
 
@@ -48,6 +48,10 @@ class Entrance:
     def fit(self, principal: desks.Principal, view: View, movement: Movement) -> desks.Fit:
         """Return whether a movement would be posted."""
         return fits.fit_for(_own(principal), view, movement)
+
+    def statement(self, principal: desks.Principal, view: View, *, first: date, last: date) -> Statement:
+        """Return a statement of account, as the asker may see it."""
+        return statements.statement_for(_own(principal), view, first=first, last=last)
 
     def told(self, principal: desks.Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return a refusal as a principal may read it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 from fastapi import Request
@@ -10,7 +9,6 @@ from fastapi.responses import Response
 
 from ledger.core.errors import Malformed
 from ledger.reports import View
-from ledger.reports.statement import statement
 from ledger.statements import csv_of, pdf_of
 from ledger.web.asking import Asked, day_of
 from ledger.web.parts import Page
@@ -44,12 +42,8 @@ async def statements(request: Request) -> Response:
 
 
 async def _file(visit: Visit, first: date, last: date, kind: str) -> Response:
-    party = visit.principal.party
-
     def draw_up(view: View) -> bytes:
-        found = statement(view, exporter=party, first=first, last=last)
-        # How full a shared cap is, and what is said of it, tells what others have used.
-        found = replace(found, caps=(), discrepancies=())
+        found = visit.site.door.statement(visit.principal, view, first=first, last=last)
         return pdf_of(found) if kind == "pdf" else csv_of(found).encode()
 
     _, content = await visit.read(draw_up, Asked(last, None, ""))

@@ -29,6 +29,21 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     },
     "period": {"closed_until": "2025-05-31"},
     "discrepancy": {"change": "explained", "note": "Ten chips of an older shipment."},
+    "stock": {
+        "party_id": "selangor-dc", "as_of": "2025-06-01",
+        "lines": [{"destination": "MY", "chip": "nvidia-h100-sxm5-80", "quantity": 120}],
+    },
+    "notice": {
+        "duty": "lpp-limit-reached", "party": "selangor-dc", "filed_on": "2025-07-22", "subject": "2025",
+        "reference": "BIS-2025-114",
+    },
+    "proposal": {
+        "kind": "movement", "key": "ship-2", "note": "The rest of the first lot.",
+        "body": {"movement": "ship", "effective_on": "2025-08-04", "exporter": "nvidia",
+                 "lines": [{"destination": "MY", "recipient": "selangor-dc", "authorization": "MY-1",
+                            "chip": "nvidia-h100-sxm5-80", "quantity": 2000}]},
+    },
+    "decision": {"decision": "approve", "note": "As agreed with the exporter."},
 }  # fmt: skip
 
 BATCH: Mapping[str, Any] = {

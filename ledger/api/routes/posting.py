@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ledger import rulebooks
 from ledger.api import formats, problems
 from ledger.api.answering import media_of, read
-from ledger.api.door import POSTS, STATES, Call, Route
+from ledger.api.door import DECLARES, POSTS, STATES, Call, Route
 from ledger.api.parameters import is_set
 from ledger.api.routes.examples import BATCH, EXAMPLES
 from ledger.api.writing import Posted
@@ -56,7 +56,7 @@ async def post_authorization(call: Call) -> Response:
 
 async def post_adoption(call: Call) -> Response:
     """Put a rulebook in force from a day on; a shipped one by its name alone."""
-    return await _post(call, "rulebook", _bundled(await call.body()))
+    return await _post(call, "rulebook", _bundled("rulebook", await call.body()))
 
 
 async def post_period(call: Call) -> Response:
@@ -66,7 +66,27 @@ async def post_period(call: Call) -> Response:
 
 async def post_discrepancy_change(call: Call) -> Response:
     """Explain, resolve or reopen a discrepancy."""
-    return await _post(call, "discrepancy", {**await call.body(), "id": call.asked["seq"]})
+    return await _post(call, "discrepancy", _about(call, "id", await call.body()))
+
+
+async def post_stock(call: Call) -> Response:
+    """Declare a party's stock on a day, in place of what it declared before; without lines, that there is none."""
+    return await _post(call, "stock", await call.body())
+
+
+async def post_notice(call: Call) -> Response:
+    """File a notice that a duty of a rulebook asks for: about a movement's record, or about a subject."""
+    return await _post(call, "notice", await call.body())
+
+
+async def post_proposal(call: Call) -> Response:
+    """Propose a request that needs a second person, under a key of its own. It is judged, and posts nothing yet."""
+    return await _post(call, "proposal", _bundled("proposal", await call.body()))
+
+
+async def post_decision(call: Call) -> Response:
+    """Approve or decline a proposal. Who approves is another person than who proposed it; both as their keys say."""
+    return await _post(call, "decision", _about(call, "proposal", await call.body()))
 
 
 async def post_batch(call: Call) -> Response:
@@ -114,9 +134,9 @@ async def _post(call: Call, kind: str, raw: dict[str, Any], observed: bool = Fal
 def _receipt(call: Call, posted: Posted) -> Receipt:
     """Return the receipt as it was given the first time, in words that are theirs to read."""
     receipt = posted.receipt
-    if receipt.verdict == "refused":
-        return call.access.told(call.principal, receipt)
-    return receipt._replace(verdict="posted")
+    if receipt.verdict != "refused":
+        receipt = receipt._replace(verdict="posted")
+    return call.access.told(call.principal, receipt)
 
 
 async def _explain(call: Call, raw: Mapping[str, Any], observed: bool) -> Response:
@@ -156,21 +176,32 @@ def _item(item: Any, n: int) -> Request:
     _no_more(item, ITEM_FIELDS)
     if not isinstance(kind, str) or not isinstance(key, str) or not isinstance(body, dict):
         raise Malformed("items", f"Item {n} does not state kind, key and body.", "Send two texts and an object.")
-    return Request(kind, key, _bundled(body) if kind == "rulebook" else body, observed)
+    return Request(kind, key, _bundled(kind, body), observed)
 
 
-def _bundled(raw: dict[str, Any]) -> dict[str, Any]:
-    """Return an adoption with the text of the book: a shipped one need not be sent."""
-    if "bundle" in raw or not isinstance(raw.get("name"), str):
+def _about(call: Call, name: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return what was sent, about the record that the address names."""
+    if name in raw:
+        raise Malformed(name, f"{name} is not a field of this.", "The address says which one is meant.")
+    return {**raw, name: call.asked["seq"]}
+
+
+def _bundled(kind: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return an adoption, or the proposal of one, with the text of the book: a shipped one need not be sent."""
+    if kind == "proposal" and raw.get("kind") == "rulebook" and isinstance(raw.get("body"), dict):
+        return {**raw, "body": _bundled("rulebook", raw["body"])}
+    if kind != "rulebook" or "bundle" in raw or not isinstance(raw.get("name"), str):
         return raw
     if raw["name"] not in rulebooks.shipped():
         raise NotFound(f"No rulebook '{raw['name'][:60]}' is shipped.", "Send its text in `bundle`, by name.")
     return {**raw, "bundle": rulebooks.bundle(raw["name"])}
 
 
-def _stating(name: str, path: str, summary: str, does: Any, kind: str, **more: Any) -> Route:
-    return Route(name, "POST", path, STATES, summary, does, "Receipt", body=kind, example=EXAMPLES[kind], posts=True,
-                 is_keyed=True, **more)  # fmt: skip
+def _stating(
+    name: str, path: str, summary: str, does: Any, kind: str, roles: frozenset[str] = STATES
+) -> Route:  # fmt: skip
+    return Route(name, "POST", path, roles, summary, does, "Receipt", body=kind, example=EXAMPLES[kind], posts=True,
+                 is_keyed=True)  # fmt: skip
 
 
 ROUTES = (
@@ -188,4 +219,9 @@ ROUTES = (
     _stating("post_period", "/v1/periods", "Close a period", post_period, "period"),
     _stating("post_discrepancy_change", "/v1/discrepancies/{seq}/changes", "Settle a discrepancy",
              post_discrepancy_change, "discrepancy"),
+    _stating("post_stock", "/v1/stock", "Declare a party's stock", post_stock, "stock", DECLARES),
+    _stating("post_notice", "/v1/notices", "File a notice that a duty asks for", post_notice, "notice", DECLARES),
+    _stating("post_proposal", "/v1/proposals", "Propose what needs a second person", post_proposal, "proposal",
+             DECLARES),
+    _stating("post_decision", "/v1/proposals/{seq}/decision", "Decide a proposal", post_decision, "decision"),
 )  # fmt: skip

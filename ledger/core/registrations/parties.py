@@ -92,7 +92,10 @@ def stock(raw: Mapping[str, Any]) -> tuple[Stock, dict[str, Any]]:
     head = {name: value for name, value in raw.items() if name != "lines"}
     values, body = read(head, STOCK_FIELDS, "a declaration of stock", "party_id", "as_of")
     lines, stated = [], []
-    for n, line in enumerate(raw.get("lines") or (), 1):
+    listed = raw.get("lines") or []
+    if not isinstance(listed, list | tuple):
+        raise Malformed("lines", "lines of the stock is no list.", "Send a list of lines; none for no stock.")
+    for n, line in enumerate(listed, 1):
         if not isinstance(line, Mapping):
             raise Malformed("lines", f"line {n} of the stock is not a table.", "State destination, chip and quantity.")
         try:
