@@ -1,0 +1,49 @@
+"""How often an exporter may ask about caps that it shares: so many questions a minute, some of them at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from ledger.access.principal import Principal
+from ledger.access.telling import is_trusted
+from ledger.core.errors import Problem
+
+MOST_KEPT = 10_000
+
+
+class TooOften(Problem):
+    """An exporter asks more often than it may; nothing was told."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "too_many_questions", "You ask more often than the caps that you share with others allow.",
+            f"Ask again in {seconds} s. What you post is not counted.",
+        )  # fmt: skip
+        self.headers = {"Retry-After": str(seconds)}
+
+
+class Pacing:
+    """Counts questions by party, in this process: so many at once, refilled over a minute. Any thread may ask.
+
+    Whoever may see totals anyway is not counted.
+    """
+
+    def __init__(self, a_minute: int) -> None:
+        self._most = float(a_minute)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by party: questions left, and as of when
+        self._lock = threading.Lock()
+
+    def take(self, principal: Principal, now: float) -> None:
+        """Count one question. now: seconds of a clock that never goes back. Raises `TooOften`."""
+        if is_trusted(principal):
+            return
+        with self._lock:
+            left, then = self._left.get(principal.party, (self._most, now))
+            left = min(self._most, left + (now - then) * self._most / 60)
+            if left < 1:
+                raise TooOften(int((1 - left) * 60 / self._most) + 1)
+            self._left[principal.party] = left - 1, now
+            self._left.move_to_end(principal.party)
+            while len(self._left) > MOST_KEPT:  # whoever asked longest ago has its questions back
+                self._left.popitem(last=False)
