@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -34,7 +34,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await desk.start()
+        await desk.start(access)
         try:
             yield
         finally:
@@ -47,12 +47,17 @@ def create_app(
     app.state.desk, app.state.access, app.state.watch = desk, access, Watch(desk)
     door = Door(desk, access)
     app.router.route_class = _Direct
+    straight: dict[tuple[str, str], Callable[[Request], Coroutine[Any, Any, Response]]] = {}
     for route in (*ROUTES, *WATCHING):
-        _add(app, route, door.opened_for(route))
+        answer = door.opened_for(route)
+        _add(app, route, answer)
+        if not route.parts:
+            straight[route.method, route.path] = answer
     if pages is not None:
         app.include_router(pages)
     app.openapi = lambda: documenting.document(app)  # type: ignore[method-assign]
     problems.install(app)
+    app.add_middleware(_Straight, answers=straight)
     app.add_middleware(_Limited, most_bytes=most_bytes)
     app.add_middleware(Watched, watch=app.state.watch)
     return app
@@ -74,6 +79,33 @@ class _Direct(APIRoute):
         """Return what answers."""
         answer: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
         return answer
+
+
+class _Straight:
+    """Takes an address without parts straight to what answers it: no route is looked for, and nothing is prepared."""
+
+    def __init__(
+        self, app: ASGIApp, answers: Mapping[tuple[str, str], Callable[[Request], Coroutine[Any, Any, Response]]]
+    ) -> None:
+        self._app, self._answers = app, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        answer = None
+        if scope["type"] == "http" and not scope.get("root_path"):
+            answer = self._answers.get((scope["method"], scope["path"]))
+        if answer is None:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = {}
+        try:
+            response = await answer(Request(scope, receive, send))
+        except Exception as fault:
+            told = problems.expected(fault)
+            if told is None:
+                raise
+            response = told
+        await response(scope, receive, send)
 
 
 class _Limited:

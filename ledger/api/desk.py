@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
@@ -15,6 +15,12 @@ from ledger.api.writing import Busy, Down, Posted, WritingDesk
 from ledger.posting import Asker, Receipt, Request
 from ledger.reports import Reader
 from ledger.store.source import Connection
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from ledger.api.access import Access
+    from ledger.api.readers import Question, ReaderProcesses
 
 T = TypeVar("T")
 READ_SECONDS = 15  # one statement of a read; a longer one is given up, and answered as too slow
@@ -29,12 +35,14 @@ class Desk:
     Args:
         readers: how many reads run at once. queue: how many requests may wait to be written, and how many reads to be
             answered; more are told to come back. most: how many requests one commit takes.
-        read_seconds: how long one statement of a read may take.
+        read_seconds: how long one statement of a read may take. processes: how many readers run in processes of their
+            own, beside those in threads, for what is asked most.
     """
 
     def __init__(
-        self, dsn: str, *, readers: int = 4, queue: int = 1_000, most: int = 200, read_seconds: int = READ_SECONDS
-    ) -> None:
+        self, dsn: str, *, readers: int = 4, queue: int = 1_000, most: int = 200, read_seconds: int = READ_SECONDS,
+        processes: int = 0,
+    ) -> None:  # fmt: skip
         self._dsn, self._readers, self._queue = dsn, readers, queue
         self._limits = f"-c statement_timeout={read_seconds * 1000} -c idle_in_transaction_session_timeout=60s"
         self._writing = WritingDesk(dsn, queue=queue, most=most)
@@ -44,9 +52,19 @@ class Desk:
         self._own = threading.local()
         self._opened: list[Connection] = []
         self._asked = self._apart_asked = 0
+        self._processes = processes
+        self.readers: ReaderProcesses | None = None
 
-    async def start(self) -> None:
-        """Open for business. Connections are made when they are first needed, and again after they were lost."""
+    async def start(self, access: Access | None = None) -> None:
+        """Open for business. Connections are made when they are first needed, and again after they were lost.
+
+        access: what reader processes ask who may see what; without it there are none.
+        """
+        if self._processes and access is not None:
+            from ledger.api.readers import ReaderProcesses
+
+            self.readers = ReaderProcesses(self._dsn, self._limits, access, self._processes)
+            self.readers.start()
         self._reading = ThreadPoolExecutor(self._readers, "reader")
         self._running = ThreadPoolExecutor(2, "plain")
         self._apart = ThreadPoolExecutor(1, "apart")
@@ -59,6 +77,9 @@ class Desk:
         for pool in (self._reading, self._running, self._apart):
             if pool:
                 await loop.run_in_executor(None, pool.shutdown)
+        if self.readers:
+            await loop.run_in_executor(None, self.readers.stop)
+            self.readers = None
         for conn in self._opened:
             conn.close()
         self._opened.clear()
@@ -87,6 +108,22 @@ class Desk:
             Busy: too many reads wait. Down: the database cannot be reached. psycopg.errors.QueryCanceled: too slow.
         """
         return await self._in(self._reading, "reader", self._new_reader, ask)
+
+    async def left(self, question: Question) -> Response:
+        """Ask a reader process what is left; several that wait are answered from one snapshot.
+
+        Raises:
+            Busy: too many reads wait. Down: no process can be asked.
+        """
+        if self.readers is None:
+            raise Down()
+        if self._asked >= self._queue:
+            raise Busy("answered", self._queue)
+        self._asked += 1
+        try:
+            return await self.readers.ask(question)
+        finally:
+            self._asked -= 1
 
     async def run(self, ask: Callable[[Connection], T]) -> T:
         """Do something on a plain connection, in a thread; it is committed at the end unless it raises."""

@@ -120,6 +120,15 @@ def of(fault: Problem) -> Response:
     return problem(status, fault.code, detail, fault.remedy, errors=errors, headers=headers)
 
 
+def expected(fault: Exception) -> Response | None:
+    """Return what is told of a failure that a route may end in; None of any other, which is a defect."""
+    if isinstance(fault, Problem):
+        return of(fault)
+    if isinstance(fault, psycopg.errors.QueryCanceled):
+        return of(TOO_SLOW)
+    return of(UNAVAILABLE) if isinstance(fault, psycopg.OperationalError) else None
+
+
 def install(app: FastAPI) -> None:
     """Let every way to fail end as problem details."""
     app.add_exception_handler(Problem, lambda request, fault: of(_as(Problem, fault)))

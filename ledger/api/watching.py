@@ -134,6 +134,9 @@ class Lines(logging.Formatter):
 
 def log_to_stderr() -> None:
     """Write the log to standard error, a line of JSON each."""
+    # Nobody is told which line or thread wrote: looking for that takes longer than all the rest of a line.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Readers and the writer compute in threads; the one that talks to the network must not wait long for its turn.
 TURN_SECONDS = 0.0005
+READER_PROCESSES = 2  # for what is asked most, so that it does not take turns with the network
 GRACE_SECONDS = 30  # for what is being answered when the server is told to stop
 
 
@@ -78,7 +79,7 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
 
     sys.setswitchinterval(TURN_SECONDS)
     log_to_stderr()
-    desk = Desk(dsn)
+    desk = Desk(dsn, processes=READER_PROCESSES)
     config = uvicorn.Config(
         create_app(desk, access=access, pages=router_of(desk)), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, lifespan="on",

@@ -6,7 +6,7 @@ movement as if the ones before it had been committed.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -240,7 +240,9 @@ class Position:
 
     def _index_again(self, lot: Lot) -> None:
         """Find a lot by its place again that was emptied, and is about to change."""
-        if not any(lot is each for each in self._indexed(lot) or ()):
+        lots = self._indexed(lot) or []
+        at = bisect_left(lots, _age(lot), key=_age)  # they are many, oldest first
+        if at == len(lots) or lots[at] is not lot:
             self.pending.opened.setdefault(_index_key(lot), []).append(lot)
             self._index(lot)
 

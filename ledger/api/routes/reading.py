@@ -9,10 +9,12 @@ from typing import Any
 from starlette.responses import Response
 
 from ledger import reports
-from ledger.api.answering import Listed, read
+from ledger.api.answering import asking_of, read
+from ledger.api.answers import Listed
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
 from ledger.api.parameters import PARAMETERS, id_of, is_set, limit_of, number_of
+from ledger.api.readers import Question
 from ledger.core import movements
 from ledger.core.errors import Malformed, NotFound
 from ledger.posting import Receipt
@@ -65,13 +67,12 @@ async def ask_remaining(call: Call) -> Response:
     read_line = movement.lines[0]
     stated: dict[str, Any] = {name: value for name in STATED if (value := getattr(read_line, name))}
 
-    def ask(view: View) -> dict[str, Any]:
-        return call.access.left_for(
-            call.principal, view, destination=read_line.destination, recipient=read_line.recipient,
-            chip=read_line.chip, authorization=authorization, exporter=movement.exporter, **stated,
-        ).body()  # fmt: skip
-
-    return await read(call, ask)
+    stated |= {"destination": read_line.destination, "recipient": read_line.recipient, "chip": read_line.chip,
+               "authorization": authorization, "exporter": movement.exporter}  # fmt: skip
+    asking = asking_of(call)
+    if call.desk.readers and asking.known is None and asking.book is None and "evidence" not in stated:
+        return await call.desk.left(Question(call.principal, stated, asking))
+    return await read(call, lambda view: call.access.left_for(call.principal, view, **stated).body())
 
 
 async def list_usage(call: Call) -> Response:

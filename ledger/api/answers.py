@@ -1,0 +1,69 @@
+"""What an answer looks like: stamped, tagged with the journal's number, in the form that was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from starlette.responses import Response
+
+from ledger.api import formats
+from ledger.reports import View
+
+STAMPS = {"on": "Capledger-On", "known": "Capledger-Known", "journal": "Capledger-Journal",
+          "rulebook": "Capledger-Rulebook"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list: its items as JSON, the rows they are as a table (the items themselves if not said), what goes beside.
+
+    columns: of the table, `text` or `whole` by name.
+    """
+
+    items: list[dict[str, Any]]
+    columns: Mapping[str, str]
+    rows: Iterable[Mapping[str, Any]] | None = None
+    beside: Mapping[str, Any] | None = None
+
+
+class Asking(NamedTuple):
+    """How something is asked: day, record and book; the form; what the answer is tagged by, and the tag they have."""
+
+    day: date
+    known: int | datetime | None
+    book: str | None
+    media: str
+    question: str
+    has: str
+    is_read: bool
+
+
+def answered(asking: Asking, view: View, ask: Callable[[View], dict[str, Any] | Listed]) -> Response:
+    """Return the answer that `ask` makes of a view, in the form that is asked for."""
+    tag = f'"{view.size}-{hashlib.sha256(asking.question.encode()).hexdigest()[:20]}"'
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
+    headers |= {"ETag": tag} if asking.is_read else {}
+    if _matches(asking.has, tag):
+        return Response(status_code=304, headers=headers)
+    found, stamp = ask(view), view.stamp()
+    headers |= {header: str(stamp[name] or "none") for name, header in STAMPS.items()}
+    if isinstance(found, Listed):
+        return Response(_listed(found, stamp, asking.media), headers=headers, media_type=asking.media)
+    return Response(formats.as_json({**stamp, **found}), headers=headers, media_type=asking.media)
+
+
+def _matches(has: str, tag: str) -> bool:
+    return has.strip() == "*" or any(each.strip().removeprefix("W/") == tag for each in has.split(","))
+
+
+def _listed(found: Listed, stamp: Mapping[str, Any], media: str) -> bytes:
+    if media == formats.JSON:
+        return formats.as_json({**stamp, **(found.beside or {}), "items": found.items})
+    rows = list(found.items if found.rows is None else found.rows)
+    if media == formats.CSV:
+        return formats.as_csv(list(found.columns), rows)
+    return formats.as_parquet(found.columns, rows)
