@@ -7,15 +7,15 @@ import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from client import found
 from doorway import PEOPLE, StandIn, bearer, serving
 
-from ledger.api.answers import Asking
-from ledger.api.readers import Answerer, Question
+from ledger.api.answerer import Answerer
+from ledger.api.questions import Question
 
 ASKED = {"destination": "MY", "recipient": "dc", "chip": "nvidia-h100-sxm5-80", "authorization": "license",
          "exporter": "nvidia"}  # fmt: skip
@@ -65,8 +65,8 @@ def test_a_group_is_answered_from_one_snapshot_and_one_that_fails_harms_no_other
             return super().left_for(principal, view, **question)
 
     def question(chip: str) -> Question:
-        asking = Asking(date(2025, 6, 1), None, None, "application/json", "", "", True)
-        return Question(PEOPLE["key-of-operator"], {**ASKED, "chip": chip}, asking)
+        query = urlencode({**ASKED, "chip": chip, "on": "2025-06-01"}).encode()
+        return Question(PEOPLE["key-of-operator"], "/v1/remaining", query, "", "")
 
     answerer = Answerer(founded, "-c statement_timeout=300", Failing())
     chips = ["nvidia-h100-sxm5-80", "defect", "slow", "no-such-chip", "nvidia-h100-sxm5-80"]

@@ -10,11 +10,8 @@ from typing import Any
 from starlette.responses import Response
 
 from ledger import rulebooks
-from ledger.api import formats
-from ledger.api.answers import Asking, Listed, answered
+from ledger.api.answers import Asking, Listed, answered, asking, media_in
 from ledger.api.door import Call
-from ledger.api.parameters import book_of, day_of, known_at
-from ledger.api.problems import Said
 from ledger.core.errors import NotFound
 from ledger.reports import Reader, View
 
@@ -26,34 +23,29 @@ async def read(
 
     lists: whether `ask` returns a list, which may be had as CSV or Parquet. on: the day, where it is not asked for.
     """
-    asking = asking_of(call, lists=lists, on=on)
+    how = asking_of(call, lists=lists, on=on)
 
     def answer(reader: Reader) -> Response:
-        with viewing(reader, asking.day, asking.known, asking.book) as view:
-            return answered(asking, view, ask)
+        with viewing(reader, how.day, how.known, how.book) as view:
+            return answered(how, view, ask)
 
     return await call.desk.read(answer)
 
 
 def asking_of(call: Call, *, lists: bool = False, on: date | None = None) -> Asking:
     """Return how a call asks; what cannot be read of it is raised."""
-    media = media_of(call, lists=lists)
-    day, known, book = on or day_of(call.asked), known_at(call.asked), book_of(call.asked)
-    request, principal = call.request, call.principal
-    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-    question = "\n".join([path, query, day.isoformat(), media, principal.role, principal.party])
+    request = call.request
     is_read = request.method == "GET"  # a dry run is not: what it answers is nobody's to keep
-    has = request.headers.get("if-none-match", "") if is_read else ""
-    return Asking(day, known, book, media, question, has, is_read)
+    return asking(
+        call.asked, call.principal, path=request.scope["path"], query=request.scope["query_string"],
+        accept=request.headers.get("accept", ""), has=request.headers.get("if-none-match", "") if is_read else "",
+        is_read=is_read, lists=lists, on=on,
+    )  # fmt: skip
 
 
-def media_of(call: Call, *, lists: bool = False) -> str:
+def media_of(call: Call) -> str:
     """Return the media type to answer in. Raises `Said` where none that is offered is wanted."""
-    offers = formats.LISTED if lists else formats.LISTED[:1]
-    media = formats.chosen(call.request.headers.get("accept", ""), offers)
-    if media is None:
-        raise Said("not_acceptable", "The answer cannot be had in that form.", f"Accept one of: {', '.join(offers)}.")
-    return media
+    return media_in(call.request.headers.get("accept", ""))
 
 
 @contextmanager

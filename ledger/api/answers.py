@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
+from ledger.access import Principal
 from ledger.api import formats
+from ledger.api.parameters import book_of, day_of, known_at
+from ledger.api.problems import Said
 from ledger.reports import View
 
 STAMPS = {"on": "Capledger-On", "known": "Capledger-Known", "journal": "Capledger-Journal",
@@ -40,6 +43,29 @@ class Asking(NamedTuple):
     question: str
     has: str
     is_read: bool
+
+
+def asking(
+    asked: Mapping[str, str], principal: Principal, *, path: str, query: bytes, accept: str, has: str,
+    is_read: bool = True, lists: bool = False, on: date | None = None,
+) -> Asking:  # fmt: skip
+    """Return how somebody asks; what cannot be read of it is raised.
+
+    lists: whether a list is asked, which may be had as CSV or Parquet. on: the day, where it is not asked for.
+    """
+    media = media_in(accept, lists=lists)
+    day, known, book = on or day_of(asked), known_at(asked), book_of(asked)
+    question = "\n".join([path, query.decode("latin-1"), day.isoformat(), media, principal.role, principal.party])
+    return Asking(day, known, book, media, question, has, is_read)
+
+
+def media_in(accept: str, *, lists: bool = False) -> str:
+    """Return the media type to answer in. Raises `Said` where none that is offered is wanted."""
+    offers = formats.LISTED if lists else formats.LISTED[:1]
+    media = formats.chosen(accept, offers)
+    if media is None:
+        raise Said("not_acceptable", "The answer cannot be had in that form.", f"Accept one of: {', '.join(offers)}.")
+    return media
 
 
 def answered(asking: Asking, view: View, ask: Callable[[View], dict[str, Any] | Listed]) -> Response:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from ledger.api.access import Access
-    from ledger.api.readers import Question, ReaderProcesses
+    from ledger.api.questions import Question
+    from ledger.api.readers import ReaderProcesses
 
 T = TypeVar("T")
 READ_SECONDS = 15  # one statement of a read; a longer one is given up, and answered as too slow
@@ -64,7 +65,7 @@ class Desk:
             from ledger.api.readers import ReaderProcesses
 
             self.readers = ReaderProcesses(self._dsn, self._limits, access, self._processes)
-            self.readers.start()
+            await self.readers.start()
         self._reading = ThreadPoolExecutor(self._readers, "reader")
         self._running = ThreadPoolExecutor(2, "plain")
         self._apart = ThreadPoolExecutor(1, "apart")
@@ -78,7 +79,7 @@ class Desk:
             if pool:
                 await loop.run_in_executor(None, pool.shutdown)
         if self.readers:
-            await loop.run_in_executor(None, self.readers.stop)
+            await self.readers.stop()
             self.readers = None
         for conn in self._opened:
             conn.close()
@@ -109,14 +110,14 @@ class Desk:
         """
         return await self._in(self._reading, "reader", self._new_reader, ask)
 
-    async def left(self, question: Question) -> Response:
-        """Ask a reader process what is left; several that wait are answered from one snapshot.
+    async def left(self, question: Question) -> Response | None:
+        """Ask a reader process what is left; several that wait are answered from one snapshot. None where none can be.
 
         Raises:
-            Busy: too many reads wait. Down: no process can be asked.
+            Busy: too many reads wait. Down: the database cannot be reached, or a process was lost twice.
         """
         if self.readers is None:
-            raise Down()
+            return None
         if self._asked >= self._queue:
             raise Busy("answered", self._queue)
         self._asked += 1

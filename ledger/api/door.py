@@ -17,7 +17,7 @@ from starlette.responses import Response
 from ledger.access import PUBLIC, Principal
 from ledger.api.access import Access
 from ledger.api.desk import Desk
-from ledger.api.parameters import PARAMETERS
+from ledger.api.parameters import stated
 from ledger.api.problems import Said
 from ledger.core.errors import Malformed
 
@@ -70,7 +70,8 @@ class Route:
     """One route: what it is called, who may call it, what it may be asked, and what answers.
 
     body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
-    lists: whether the answer may be had as CSV or Parquet too. posts: whether it changes the ledger.
+    lists: whether the answer may be had as CSV or Parquet too. posts: whether it changes the ledger. reads_itself:
+    whether what answers reads the question too, elsewhere perhaps.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Route:
     lists: bool = False
     posts: bool = False
     is_keyed: bool = False
+    reads_itself: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -109,7 +111,10 @@ class Door:
             request.scope["capledger.key"] = principal.key_id
             if route.roles is not OPEN and principal.role not in route.roles:
                 raise Said("forbidden", f"This is not for the role {principal.role}.", "Ask with another role's key.")
-            asked = {**_stated(request, route), **{name: str(text) for name, text in request.path_params.items()}}
+            asked: dict[str, str] = {}
+            if not route.reads_itself:
+                asked = stated(request.scope["query_string"], route.asks)
+                asked |= {name: str(text) for name, text in request.path_params.items()}
             return await route.does(Call(request, principal, asked, self._desk, self._access))
 
         answer.__name__ = route.name
@@ -140,22 +145,6 @@ class Door:
         who = request.client.host if request.client else ""
         if not await self._desk.run(lambda conn: self._access.may_try(conn, who, at=at)):
             raise Said("too_many_attempts", "Too many keys that are not valid came from there.", "Wait a minute.")
-
-
-def _stated(request: Request, route: Route) -> dict[str, str]:
-    """Return the query's parameters; one that the route does not know, or that is stated twice, is refused."""
-    found: dict[str, str] = {}
-    for name, text in request.query_params.multi_items():
-        if name not in route.asks:
-            known = ", ".join(route.asks) or "none"
-            raise Malformed(name[:60], f"'{name[:60]}' is not a parameter of this question.", f"Known: {known}.")
-        if name in found:
-            raise Malformed(name, f"{name} is stated more than once.", "State it once.")
-        found[name] = text
-    for name in route.asks:
-        if PARAMETERS[name].is_needed and name not in found:
-            raise Malformed(name, f"{name} is missing.", "State it.")
-    return found
 
 
 def _no_number(word: str) -> Any:

@@ -1,4 +1,4 @@
-"""Readers in processes of their own: what is asked most, answered many at a time, each group from one snapshot."""
+"""Reader processes, as the server sees them: what waits is handed to those that are idle, many questions at a time."""
 
 from __future__ import annotations
 
@@ -6,258 +6,193 @@ import asyncio
 import logging
 import os
 import pickle
-import signal
+import socket
 import subprocess
 import sys
-import threading
-import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-import psycopg
 from starlette.responses import Response
 
-from ledger.api import problems
-from ledger.api.answers import Asking, answered
-from ledger.api.writing import CONNECT_SECONDS, Down
-from ledger.core.errors import Problem
-from ledger.reports import Reader, View
+from ledger.api.answerer import HEAD_BYTES, Told, framed
+from ledger.api.questions import Question
+from ledger.api.writing import Down
 
 if TYPE_CHECKING:
-    from ledger.access import Principal
     from ledger.api.access import Access
-    from ledger.store.source import Connection
 
 LOG = logging.getLogger(__name__)
-MOST_AT_ONCE = 16  # of one snapshot: more would let the first of them wait for the last
-PROGRAM = "from ledger.api.readers import serve; serve()"
+MOST_AT_ONCE = 32  # of one snapshot: more would let the first of them wait for the last
+MOST_TRIES = 2  # of one question: what ended two processes does not end a third
+PAUSE_SECONDS = 1.0  # before a process is started again that ended without having answered
+PROGRAM = "from ledger.api.answerer import serve; serve()"
 
 
-class Question(NamedTuple):
-    """What is left, asked at the journal's end under the adopted rulebooks: who asks, what, and in which form."""
-
-    principal: Principal
-    asked: Mapping[str, Any]
-    asking: Asking
+class _Waiting(NamedTuple):
+    question: Question
+    answer: asyncio.Future[Told]
+    tries: int = 0
 
 
-class Told(NamedTuple):
-    """An answer as it goes out. status 0: a defect, whose trace is the body."""
+class _Answer(Response):
+    """An answer that is complete as it came."""
 
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-
-
-class Answerer:
-    """Answers groups of questions on one connection; one that was lost is made anew, once."""
-
-    def __init__(self, dsn: str, limits: str, access: Access) -> None:
-        self._dsn, self._limits, self._access = dsn, limits, access
-        self._conn: Connection | None = None
-        self._reader: Reader | None = None
-
-    def answers(self, group: Sequence[Question]) -> list[Told]:
-        """Return an answer to each, all from one snapshot taken now; one that fails harms no other."""
-        for is_last in (False, True):
-            try:
-                return self._of_one_snapshot(group)
-            except psycopg.Error as fault:
-                if self._conn is None or self._conn.closed or self._conn.broken:
-                    self.close()
-                    if is_last:
-                        return [_as_told(problems.of(Down()))] * len(group)
-                elif len(group) > 1:  # the failure ended the snapshot for all: each is asked alone
-                    return [told for each in group for told in self.answers([each])]
-                elif isinstance(fault, psycopg.errors.QueryCanceled):
-                    return [_as_told(problems.of(problems.TOO_SLOW))]
-                else:
-                    return [_defect()]
-            except Exception:
-                return [_defect()] * len(group)
-        raise AssertionError("unreachable")
-
-    def close(self) -> None:
-        """Close the connection; the next group is answered on another."""
-        if self._conn:
-            self._conn.close()
-        self._conn = self._reader = None
-
-    def _of_one_snapshot(self, group: Sequence[Question]) -> list[Told]:
-        if self._conn is None or self._reader is None:
-            self._conn = psycopg.connect(self._dsn, options=self._limits, connect_timeout=CONNECT_SECONDS)
-            self._reader = Reader(self._conn)
-        with self._reader.view(on=group[0].asking.day) as view:
-            return [self._answer(question, replace(view, on=question.asking.day)) for question in group]
-
-    def _answer(self, question: Question, view: View) -> Told:
-        principal, asked, asking = question
-        try:
-            return _as_told(answered(asking, view, lambda view: self._access.left_for(principal, view, **asked).body()))
-        except Problem as fault:
-            return _as_told(problems.of(fault))
-        except psycopg.Error:
-            raise
-        except Exception:
-            return _defect()
-
-
-def _as_told(response: Response) -> Told:
-    return Told(response.status_code, response.raw_headers, bytes(response.body))
-
-
-def _defect() -> Told:
-    return Told(0, (), traceback.format_exc().encode(errors="replace"))
-
-
-Waiting = tuple[Question, asyncio.AbstractEventLoop, "asyncio.Future[Told]"]
+    def __init__(self, told: Told) -> None:
+        self.status_code, self.body, self.background = told.status, told.body, None
+        self.raw_headers = list(told.headers)
 
 
 class ReaderProcesses:
-    """Some processes that answer, each fed by a thread here over pipes; one that dies is started again."""
+    """Some processes that answer, all fed by the loop in which they were started; one that dies is started again."""
 
     def __init__(self, dsn: str, limits: str, access: Access, count: int) -> None:
-        self._settings = pickle.dumps((dsn, limits, access))
+        self._settings = framed((dsn, limits, access))
         self._count = count
-        self._queue: deque[Waiting] = deque()
-        self._changed = threading.Condition()
-        self._ends = False
-        self._threads: list[threading.Thread] = []
+        self._queue: deque[_Waiting] = deque()
+        self._readers: dict[int, _Process] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_dealing = self._ends = False
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self) -> None:
-        """Start the threads; each starts its process."""
-        self._threads = [
-            threading.Thread(target=self._work, args=(n,), name=f"reader-{n}", daemon=True) for n in range(self._count)
-        ]
-        for thread in self._threads:
-            thread.start()
+    async def start(self) -> None:
+        """Start the processes."""
+        self._loop = asyncio.get_running_loop()
+        for n in range(self._count):
+            await self._begin(n)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Answer what waits, and end the processes."""
-        with self._changed:
-            self._ends = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+        self._ends = True
+        while self._readers and (self._queue or any(each.asked for each in self._readers.values())):
+            await asyncio.sleep(0.01)
+        for reader in list(self._readers.values()):
+            reader.transport.abort()
+        for n in list(self.processes):
+            self._end(n)
+        self._fail_all()
 
-    async def ask(self, question: Question) -> Response:
-        """Return the answer.
+    async def ask(self, question: Question) -> Response | None:
+        """Return the answer; None where nobody here can be asked.
 
         Raises:
             Down: it could not be asked. RuntimeError: a defect.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Told] = loop.create_future()
-        with self._changed:
-            if self._ends:
-                raise Down()
-            self._queue.append((question, loop, answer))
-            self._changed.notify()
-        status, headers, body = await answer
-        if not status:
-            LOG.error("a reader failed:\n%s", body.decode())
+        if self._ends or not self._readers or self._loop is not asyncio.get_running_loop():
+            return None
+        answer: asyncio.Future[Told] = self._loop.create_future()
+        self._queue.append(_Waiting(question, answer))
+        if not self._is_dealing:  # once all that arrived together has been read
+            self._is_dealing = True
+            self._loop.call_soon(self._deal)
+        told = await answer
+        if not told.status:
+            LOG.error("a reader failed:\n%s", told.body.decode())
             raise RuntimeError("a reader failed")
-        response = Response(body, status)
-        response.raw_headers = list(headers)
-        return response
+        return _Answer(told)
 
-    def _work(self, n: int) -> None:
-        self._begin(n)
-        while group := self._take():
-            told: Sequence[Told | None] = self._told(n, [question for question, _, _ in group]) or [None] * len(group)
-            by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Told], Told | None]]] = {}
-            for (_, loop, answer), each in zip(group, told, strict=True):
-                by_loop.setdefault(loop, []).append((answer, each))
-            for loop, answers in by_loop.items():
-                try:
-                    loop.call_soon_threadsafe(_tell, answers)
-                except RuntimeError:  # that loop is closed: nobody waits any more
-                    continue
-        self._end(n)
+    def _deal(self) -> None:
+        """Hand what waits to those that are idle, in equal parts."""
+        self._is_dealing = False
+        idle = [each for each in self._readers.values() if not each.asked]
+        while idle and self._queue:
+            share = min(-(-len(self._queue) // len(idle)), MOST_AT_ONCE)
+            idle.pop().ask([self._queue.popleft() for _ in range(share)])
 
-    def _take(self) -> list[Waiting]:
-        with self._changed:
-            while not self._queue and not self._ends:
-                self._changed.wait()
-            return [self._queue.popleft() for _ in range(min(len(self._queue), MOST_AT_ONCE))]
-
-    def _told(self, n: int, group: list[Question]) -> list[Told] | None:
-        """Ask a process; one that is gone is started again, once. None where it cannot be asked at all."""
-        for _ in range(2):
-            try:
-                process = self.processes[n]
-                _send(process.stdin, pickle.dumps(group, pickle.HIGHEST_PROTOCOL))
-                if (found := _received(process.stdout)) is None:
-                    raise EOFError
-                told: list[Told] = pickle.loads(found)
-                return told
-            except (OSError, EOFError, KeyError):
-                LOG.warning("a reader process ended: it is started again")
-                self._end(n)
-                self._begin(n)
-        return None
-
-    def _begin(self, n: int) -> None:
+    async def _begin(self, n: int) -> None:
+        assert self._loop
+        ours, theirs = socket.socketpair()
         found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
-            self.processes[n] = process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=found
-            )
-            _send(process.stdin, self._settings)
+            with theirs:
+                self.processes[n] = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=theirs.fileno(), env=found)
+            ours.setblocking(False)
+            await self._loop.create_unix_connection(lambda: _Process(self, n), sock=ours)
         except OSError as fault:
+            ours.close()
             LOG.warning("a reader process could not be started: %s", fault)
 
-    def _end(self, n: int) -> None:
-        process = self.processes.pop(n, None)
-        if process is None:
+    def has_begun(self, n: int, reader: _Process) -> None:
+        """Take in a process that can be asked."""
+        self._readers[n] = reader
+        reader.transport.write(self._settings)
+        self._deal()
+
+    def has_answered(self, asked: Sequence[_Waiting], told: Sequence[Told]) -> None:
+        """Pass answers on, and hand out what came meanwhile."""
+        for waiting, each in zip(asked, told, strict=True):
+            if not waiting.answer.done():  # else whoever asked has gone away
+                waiting.answer.set_result(each)
+        self._deal()
+
+    def has_ended(self, n: int, reader: _Process) -> None:
+        """Start a process again that was lost, and ask what it was asked once more."""
+        self._readers.pop(n, None)
+        self._end(n)
+        for waiting in reversed(reader.asked):
+            if waiting.tries + 1 < MOST_TRIES:
+                self._queue.appendleft(waiting._replace(tries=waiting.tries + 1))
+            elif not waiting.answer.done():
+                waiting.answer.set_exception(Down())
+        if self._ends or self._loop is None:
             return
-        process.kill()  # it holds nothing: a read changes nothing
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):
-                if pipe:
-                    pipe.close()
-        process.wait()
-
-
-def _tell(answers: Sequence[tuple[asyncio.Future[Told], Told | None]]) -> None:
-    for answer, told in answers:
-        if answer.done():  # whoever asked has gone away
-            continue
-        if told is None:
-            answer.set_exception(Down())
+        LOG.warning("a reader process ended: it is started again")
+        if reader.has_answered:
+            self._again(n)
         else:
-            answer.set_result(told)
+            self._loop.call_later(PAUSE_SECONDS, self._again, n)
+            if not self._readers:
+                self._fail_all()
+
+    def _again(self, n: int) -> None:
+        if not self._ends and self._loop:
+            self._starting = self._loop.create_task(self._begin(n))
+
+    def _fail_all(self) -> None:
+        while self._queue:
+            waiting = self._queue.popleft()
+            if not waiting.answer.done():
+                waiting.answer.set_exception(Down())
+
+    def _end(self, n: int) -> None:
+        if process := self.processes.pop(n, None):
+            process.kill()  # it holds nothing: a read changes nothing
+            process.wait()
 
 
-def _send(pipe: Any, data: bytes) -> None:
-    pipe.write(len(data).to_bytes(8, "big") + data)
-    pipe.flush()
+class _Process(asyncio.Protocol):
+    """One reader process: what it was asked, and its answers as they come in."""
 
+    transport: asyncio.Transport
 
-def _received(pipe: Any) -> bytes | None:
-    """Return what was sent, None where the other end is gone."""
-    head = pipe.read(8)
-    size = int.from_bytes(head, "big")
-    data: bytes = pipe.read(size)
-    return data if len(head) == 8 and len(data) == size else None
+    def __init__(self, owner: ReaderProcesses, n: int) -> None:
+        self._owner, self._n = owner, n
+        self._got = bytearray()
+        self.asked: list[_Waiting] = []
+        self.has_answered = False
 
+    def ask(self, group: list[_Waiting]) -> None:
+        """Ask some questions at once."""
+        self.asked = group
+        self.transport.write(framed([each.question for each in group]))
 
-def serve() -> None:
-    """Be a reader process: settings first, then groups of questions, until the pipe ends."""
-    for told in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends this one when it is done
-        signal.signal(told, signal.SIG_IGN)
-    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever prints must not come between answers
-    settings = _received(asked)
-    if settings is None:
-        return
-    answerer = Answerer(*pickle.loads(settings))
-    while (group := _received(asked)) is not None:
-        try:
-            _send(answers, pickle.dumps(answerer.answers(pickle.loads(group)), pickle.HIGHEST_PROTOCOL))
-        except BrokenPipeError:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's own are no subclass
+        self._owner.has_begun(self._n, self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in answers; they are complete when the last byte of them is here."""
+        self._got += data
+        size = HEAD_BYTES + int.from_bytes(self._got[:HEAD_BYTES], "big")
+        if len(self._got) < max(size, HEAD_BYTES + 1):
             return
+        told: list[Told] = pickle.loads(self._got[HEAD_BYTES:])
+        asked, self.asked = self.asked, []
+        self._got.clear()
+        self.has_answered = True
+        self._owner.has_answered(asked, told)
+
+    def connection_lost(self, fault: Exception | None) -> None:
+        """End."""
+        self._owner.has_ended(self._n, self)

@@ -7,9 +7,9 @@ from ledger.reports.duties import duties
 from ledger.reports.explaining import Explained, explained
 from ledger.reports.history import Happening, history
 from ledger.reports.proposals import Decision, Proposal, proposal, proposals, second_person, second_person_body
-from ledger.reports.reader import Reader, View
+from ledger.reports.reader import Reader, View, fetch_ahead
 from ledger.reports.records import AskedMovement, movements_after, party_of
-from ledger.reports.remaining import CapLeft, Remaining, explain, remaining, remaining_models
+from ledger.reports.remaining import CapLeft, Remaining, asked_of, explain, remaining, remaining_models
 from ledger.reports.runs import RecordedRun, run, runs
 from ledger.reports.standings import CapStanding, standings
 from ledger.reports.statement import Statement, statement
@@ -35,11 +35,13 @@ __all__ = [
     "Statement",
     "Usage",
     "View",
+    "asked_of",
     "checkpoint",
     "discrepancies",
     "duties",
     "explain",
     "explained",
+    "fetch_ahead",
     "history",
     "movements_after",
     "party_of",

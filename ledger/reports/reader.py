@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,9 +13,11 @@ from psycopg import IsolationLevel
 from ledger import rulebooks
 from ledger.core.errors import NotFound, Unusable
 from ledger.core.knowledge import EVER, Adoption, Knowledge
+from ledger.core.movements import Movement
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
-from ledger.positions import Books, learn, open_position
+from ledger.positions import Books, fetch_counters, fetch_licenses, learn, open_position
+from ledger.reports.remembering import Remembered
 from ledger.store.past import PastSource
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
@@ -56,14 +58,19 @@ class View:
 
 
 class Reader:
-    """Reads through one connection. Remembers facts, profiles and what books say of them; never an amount."""
+    """Reads through one connection. Remembers facts, profiles and what books say of them; amounts where it is told to.
 
-    def __init__(self, conn: Connection) -> None:
+    remembers: whether amounts at the journal's end are kept from view to view, and follow what is recorded since. The
+    position of such a view must not be changed: nothing is tried out on it.
+    """
+
+    def __init__(self, conn: Connection, *, remembers: bool = False) -> None:
         conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
         self._conn = conn
         self._profiles = Profiles(conn)
         self._knowledge, self._books = Knowledge(), Books()
         self._asked: dict[str, tuple[Rulebook, Books]] = {}
+        self._remembered = Remembered(conn) if remembers else None
 
     @contextmanager
     def view(self, *, on: date, known: int | datetime | None = None, rulebook: str | None = None) -> Iterator[View]:
@@ -84,14 +91,17 @@ class Reader:
 
     def _view(self, on: date, known: int | datetime | None, rulebook: str | None) -> View:
         conn = self._conn
-        row = conn.execute(SQL["head"]).fetchone()
+        row = conn.execute(SQL["end_kept"]).fetchone()
         if row is None:  # an empty ledger has room for everything: what is hidden must not look like one
             raise Unusable(
                 "rows_hidden",
                 "The database shows this login nothing of the ledger.",
                 "Connect as the owner of its tables, or be granted capledger_reader.",
             )
-        size = int(row[0])
+        size, made = row
+        if self._remembered and known is None and not rulebook:
+            position, profiles = self._remembered.position(size, made)
+            return View(conn, on, size, size, position, profiles, None)
         at = record_at(conn, known, size)
         if at < self._knowledge.seq:
             knowledge, books = learn(conn, Knowledge(), at), Books()
@@ -116,6 +126,14 @@ class Reader:
             if len(self._asked) > MOST_ASKED:
                 del self._asked[next(iter(self._asked))]
         return held
+
+
+def fetch_ahead(view: View, movements: Sequence[Movement]) -> None:
+    """Fetch at once what judging some movements looks at, where it is read at the journal's end: counters, licenses."""
+    source = view.position.source
+    if isinstance(source, DatabaseSource) and view.is_kept:
+        fetch_licenses(view.position, source, {line.authorization for each in movements for line in each.lines})
+        fetch_counters(view.position, source, movements)
 
 
 def record_at(conn: Connection, known: int | datetime | None, size: int) -> int:

@@ -1,0 +1,131 @@
+"""What a reader remembers of the journal's end from view to view; what new records touched is brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from ledger.core.counters import Counter
+from ledger.core.knowledge import Knowledge
+from ledger.core.lens import Entry, Key
+from ledger.core.lots import Lot, LotRef
+from ledger.core.position import Position
+from ledger.positions import Books, learn, open_position, take_in
+from ledger.store.source import Connection, DatabaseSource, Profiles
+
+MOST_HELD = 500_000  # days of counters, lots and answers of the books that are remembered before all is fetched anew
+MOST_FOLLOWED = 2_000  # entries that are taken in one by one; after more, amounts are fetched anew
+
+
+class CountedSource(DatabaseSource):
+    """What a position fetches at the journal's end, and how much that was so far."""
+
+    def __init__(self, conn: Connection, profiles: Profiles) -> None:
+        super().__init__(conn, profiles)
+        self.fetched = 0
+
+    def counters(self, keys: Iterable[Key], first: date) -> dict[Key, Counter]:
+        """Return counters, exact from the first day of a day's month on: so each day of it can be asked."""
+        found = super().counters(keys, first.replace(day=1))
+        self.fetched += sum(1 + len(counter.days) for counter in found.values())
+        return found
+
+    def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
+        """Return lots by what opened them."""
+        found = super().lots(refs)
+        self.fetched += len(found)
+        return found
+
+    def lots_of_many(self, authorizations: list[str]) -> list[Lot]:
+        """Return the grant lots of several authorizations that are not emptied."""
+        found = super().lots_of_many(authorizations)
+        self.fetched += len(found) + len(authorizations)
+        return found
+
+
+class Remembered:
+    """A position at the journal's end. Valid for one size of it: with each view it follows what was recorded since.
+
+    Facts, profiles and what books say of them are learned as records state them. Counters are changed by what the lens
+    says of each new entry, as they are when it is posted; lots that an entry changed are forgotten. Nothing is kept of
+    a view in which the projections were found made anew, for they may have been so since its snapshot was taken.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._made = 0
+        self._forget()
+
+    def position(self, size: int, made: int) -> tuple[Position, Profiles]:
+        """Return the position at a snapshot's end, which must not be changed, and the profiles it knows.
+
+        made: which making of the projections it is.
+        """
+        held, self._position = self._position, None  # what fails half-way is not built upon
+        if made != self._made or size < self._size:
+            self._made = made
+            self._forget()
+            return self._opened(size), self._source.profiles
+        if held and self._held_by(held) >= MOST_HELD:
+            self._forget_movements()
+            held = None
+        self._position = (self._followed(held, size) if held else None) or self._opened(size)
+        self._size = size
+        return self._position, self._source.profiles
+
+    def _held_by(self, position: Position) -> int:
+        # What is resolved stands for what lenses and rules remember of its profile.
+        return self._source.fetched + 4 * len(position.resolved)
+
+    def _forget(self) -> None:
+        self._knowledge = Knowledge()
+        self._forget_movements()
+
+    def _forget_movements(self) -> None:
+        self._books = Books()
+        self._source = CountedSource(self._conn, Profiles(self._conn))
+        self._position: Position | None = None
+        self._size = -1
+
+    def _opened(self, size: int) -> Position:
+        learn(self._conn, self._knowledge, size)
+        self._source.fetched = 0
+        return open_position(self._knowledge, self._source, self._books, self._knowledge.adoptions)
+
+    def _followed(self, position: Position, size: int) -> Position | None:
+        """Take in what was recorded since; None where it is too much, or a book was adopted."""
+        if size == self._size:
+            return position
+        books = len(self._knowledge.adoptions)
+        facts = take_in(self._conn, self._knowledge, size)
+        if len(self._knowledge.adoptions) != books:
+            return None
+        if facts:
+            position.resolved.clear()
+            position.foreseen.clear()
+        entries = self._source.entries_after(self._size, size, MOST_FOLLOWED + 1)
+        if len(entries) > MOST_FOLLOWED:
+            return None
+        for entry in entries:
+            follow(position, entry)
+        self._source.fetched += len(entries)
+        return position
+
+
+def follow(position: Position, entry: Entry) -> None:
+    """Bring a position up to date that was fetched before an entry was recorded."""
+    for key, _, _, day, amount in position.effects([entry]):
+        counter = position.counters.get(key)
+        if counter is None:
+            continue
+        if day < counter.exact_from:
+            position.counters[key] = Counter(counter.base.plus(amount), counter.deltas.items(), counter.exact_from)
+        else:
+            counter.add(day, amount)
+    profile = entry.profile
+    place = profile.recipient.party, profile.destination, profile.base_chip
+    position.lots.pop(entry.lot, None)
+    position.by_authorization.pop(profile.authorization, None)
+    position.by_place.pop(place, None)
+    position.moving.pop(place, None)
+    position.granted.pop(profile.authorization, None)
