@@ -25,6 +25,10 @@ SELECT size, frontier, recorded_at, profiles, root FROM head;
 -- The journal's end, and a number that changes when the projections are made anew.
 SELECT size, pg_relation_filenode('counter_day')::bigint FROM head;
 
+-- name: begin_reading
+-- One snapshot for all that follows, which only reads.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+
 -- name: move_head
 -- The new end of the journal.
 UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recorded_at = %(recorded_at)s,

@@ -7,19 +7,18 @@ import pickle
 import signal
 import socket
 import traceback
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from starlette.responses import Response
 
 from ledger.api import problems
-from ledger.api.answers import Asking, answered
+from ledger.api.answers import Asking, Told, answered
 from ledger.api.questions import Question, read_question
 from ledger.api.writing import CONNECT_SECONDS, Down
 from ledger.core.errors import Problem
-from ledger.reports import Reader, View, asked_of, fetch_ahead
+from ledger.reports import Moved, Reader, View, asked_of, fetch_ahead
 
 if TYPE_CHECKING:
     from ledger.api.access import Access
@@ -28,15 +27,7 @@ if TYPE_CHECKING:
 HEAD_BYTES = 8  # the size of what follows
 
 
-class Told(NamedTuple):
-    """An answer as it goes out. status 0: a defect, whose trace is the body."""
-
-    status: int
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-
-
-Asked = tuple[Question, dict[str, Any], Asking]
+Asked = tuple[Question, Mapping[str, Any], Asking]
 
 
 class Answerer:
@@ -83,19 +74,20 @@ class Answerer:
         if self._conn is None or self._reader is None:
             self._conn = psycopg.connect(self._dsn, options=self._limits, connect_timeout=CONNECT_SECONDS)
             self._reader = Reader(self._conn, remembers=True)
-        with self._reader.view(on=group[0][2].day) as view:
+
+        def ask(view: View) -> list[Told]:
             fetch_ahead(view, [asked_of(how.day, **stated) for _, stated, how in group])
-            return [self._answer(each, replace(view, on=each[2].day)) for each in group]
+            return [self._answer(each, view.on_day(each[2].day)) for each in group]
+
+        return self._reader.at_end(group[0][2].day, ask)
 
     def _answer(self, asked: Asked, view: View) -> Told:
         question, stated, how = asked
         try:
-            return _as_told(
-                answered(how, view, lambda view: self._access.left_for(question.principal, view, **stated).body())
-            )
+            return answered(how, view, lambda view: self._access.left_for(question.principal, view, **stated).body())
         except Problem as fault:
             return _as_told(problems.of(fault))
-        except psycopg.Error:
+        except (psycopg.Error, Moved):
             raise
         except Exception:
             return _defect()

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from ledger import rulebooks
-from ledger.api.answers import Asking, Listed, answered, asking, media_in
+from ledger.api.answers import Asking, Listed, Ready, answered, asking, media_in
 from ledger.api.door import Call
 from ledger.core.errors import NotFound
 from ledger.reports import Reader, View
@@ -27,7 +27,7 @@ async def read(
 
     def answer(reader: Reader) -> Response:
         with viewing(reader, how.day, how.known, how.book) as view:
-            return answered(how, view, ask)
+            return Ready(answered(how, view, ask))
 
     return await call.desk.read(answer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -16,8 +16,9 @@ from ledger.api.parameters import book_of, day_of, known_at
 from ledger.api.problems import Said
 from ledger.reports import View
 
-STAMPS = {"on": "Capledger-On", "known": "Capledger-Known", "journal": "Capledger-Journal",
-          "rulebook": "Capledger-Rulebook"}  # fmt: skip
+STAMPS = (("on", b"capledger-on"), ("known", b"capledger-known"), ("journal", b"capledger-journal"),
+          ("rulebook", b"capledger-rulebook"))  # fmt: skip
+ALWAYS = ((b"cache-control", b"private, no-cache"), (b"vary", b"Accept, Authorization"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +69,37 @@ def media_in(accept: str, *, lists: bool = False) -> str:
     return media
 
 
-def answered(asking: Asking, view: View, ask: Callable[[View], dict[str, Any] | Listed]) -> Response:
+class Told(NamedTuple):
+    """An answer as it goes out. status 0: a defect, whose trace is the body."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Ready(Response):
+    """An answer that is complete."""
+
+    def __init__(self, told: Told) -> None:
+        self.status_code, headers, self.body = told
+        self.raw_headers, self.background = list(headers), None
+
+
+def answered(asking: Asking, view: View, ask: Callable[[View], dict[str, Any] | Listed]) -> Told:
     """Return the answer that `ask` makes of a view, in the form that is asked for."""
-    tag = f'"{view.size}-{hashlib.sha256(asking.question.encode()).hexdigest()[:20]}"'
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept, Authorization"}
-    headers |= {"ETag": tag} if asking.is_read else {}
-    if _matches(asking.has, tag):
-        return Response(status_code=304, headers=headers)
+    tag = f'"{view.size}-{hashlib.sha256(asking.question.encode()).hexdigest()[:20]}"'.encode()
+    headers = [*ALWAYS, (b"etag", tag)] if asking.is_read else [*ALWAYS]
+    if _matches(asking.has, tag.decode()):
+        return Told(304, headers, b"")
     found, stamp = ask(view), view.stamp()
-    headers |= {header: str(stamp[name] or "none") for name, header in STAMPS.items()}
-    if isinstance(found, Listed):
-        return Response(_listed(found, stamp, asking.media), headers=headers, media_type=asking.media)
-    return Response(formats.as_json({**stamp, **found}), headers=headers, media_type=asking.media)
+    headers += [(header, str(stamp[name] or "none").encode("latin-1")) for name, header in STAMPS]
+    body = _listed(found, stamp, asking.media) if isinstance(found, Listed) else formats.as_json({**stamp, **found})
+    media = f"{asking.media}; charset=utf-8" if asking.media.startswith("text/") else asking.media
+    return Told(200, [*headers, (b"content-length", b"%d" % len(body)), (b"content-type", media.encode())], body)
 
 
 def _matches(has: str, tag: str) -> bool:
-    return has.strip() == "*" or any(each.strip().removeprefix("W/") == tag for each in has.split(","))
+    return bool(has) and (has.strip() == "*" or any(each.strip().removeprefix("W/") == tag for each in has.split(",")))
 
 
 def _listed(found: Listed, stamp: Mapping[str, Any], media: str) -> bytes:

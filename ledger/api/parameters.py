@@ -89,7 +89,7 @@ PARAMETERS: Mapping[str, Parameter] = {
 def stated(query: bytes, asks: Sequence[str]) -> dict[str, str]:
     """Return a query's parameters; one that the question does not know, or that is stated twice, is refused."""
     found: dict[str, str] = {}
-    for name, text in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+    for name, text in _pairs(query.decode("latin-1")):
         if name not in asks:
             known = ", ".join(asks) or "none"
             raise Malformed(name[:60], f"'{name[:60]}' is not a parameter of this question.", f"Known: {known}.")
@@ -100,6 +100,13 @@ def stated(query: bytes, asks: Sequence[str]) -> dict[str, str]:
         if name not in found and PARAMETERS[name].is_needed:
             raise Malformed(name, f"{name} is missing.", "State it.")
     return found
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    parts = [each.partition("=") for each in query.split("&") if each]  # the same, where nothing is written otherwise
+    return [(name, text) for name, _, text in parts]
 
 
 def day_of(asked: Mapping[str, str], name: str = "on") -> date:

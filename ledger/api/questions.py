@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ledger.access import Principal
@@ -16,6 +19,7 @@ STATED = (
     "owner", "operator", "booked_to", "exported_from", "end_use", "eccn", "facility", "lab", "activity", "evidence",
 )  # fmt: skip
 ASKS = (*NAMED, *STATED, *UNDER)
+MOST_READ = 20_000  # questions that need not be read again, but for their day
 _QUICK = frozenset(name.encode() for name in ASKS) - {b"known", b"rulebook", b"evidence"}
 
 
@@ -34,19 +38,25 @@ class Question(NamedTuple):
         return _QUICK.issuperset(each.partition(b"=")[0] for each in self.query.split(b"&"))
 
 
-def read_question(question: Question) -> tuple[dict[str, Any], Asking]:
+def read_question(question: Question) -> tuple[Mapping[str, Any], Asking]:
     """Return what is stated of the movement that is asked about, and how it is asked; what cannot be read is raised."""
     principal, path, query, accept, has = question
     asked = stated(query, ASKS)
-    authorization = asked.get("authorization", "")
-    line = {name: asked[name] for name in (*NAMED[:3], *STATED) if name in asked} | {"quantity": "1"}
+    movement = _movement(tuple([each for each in asked.items() if each[0] not in UNDER]))
+    return movement, asking(asked, principal, path=path, query=query, accept=accept, has=has)
+
+
+@lru_cache(maxsize=MOST_READ)
+def _movement(asked: tuple[tuple[str, str], ...]) -> Mapping[str, Any]:
+    line = dict(asked) | {"quantity": "1"}
+    exporter, authorization = line.pop("exporter", ""), line.pop("authorization", "")
     if authorization != LICENSE:
         line["authorization"] = authorization
     movement, _ = movements.parse(
-        {"movement": "ship", "effective_on": "2000-01-01", "exporter": asked.get("exporter", ""), "lines": [line]}
+        {"movement": "ship", "effective_on": "2000-01-01", "exporter": exporter, "lines": [line]}
     )
     read = movement.lines[0]
-    found: dict[str, Any] = {name: value for name in STATED if name in asked and (value := getattr(read, name))}
+    found: dict[str, Any] = {name: value for name in STATED if name in line and (value := getattr(read, name))}
     found |= {"destination": read.destination, "recipient": read.recipient, "chip": read.chip,
               "authorization": authorization, "exporter": movement.exporter}  # fmt: skip
-    return found, asking(asked, principal, path=path, query=query, accept=accept, has=has)
+    return MappingProxyType(found)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from starlette.responses import Response
 
-from ledger.api.answerer import HEAD_BYTES, Told, framed
+from ledger.api.answerer import HEAD_BYTES, framed
+from ledger.api.answers import Ready, Told
 from ledger.api.questions import Question
 from ledger.api.writing import Down
 
@@ -33,14 +34,6 @@ class _Waiting(NamedTuple):
     question: Question
     answer: asyncio.Future[Told]
     tries: int = 0
-
-
-class _Answer(Response):
-    """An answer that is complete as it came."""
-
-    def __init__(self, told: Told) -> None:
-        self.status_code, self.body, self.background = told.status, told.body, None
-        self.raw_headers = list(told.headers)
 
 
 class ReaderProcesses:
@@ -89,7 +82,7 @@ class ReaderProcesses:
         if not told.status:
             LOG.error("a reader failed:\n%s", told.body.decode())
             raise RuntimeError("a reader failed")
-        return _Answer(told)
+        return Ready(told)
 
     def _deal(self) -> None:
         """Hand what waits to those that are idle, in equal parts."""

@@ -10,6 +10,7 @@ from ledger.reports.proposals import Decision, Proposal, proposal, proposals, se
 from ledger.reports.reader import Reader, View, fetch_ahead
 from ledger.reports.records import AskedMovement, movements_after, party_of
 from ledger.reports.remaining import CapLeft, Remaining, asked_of, explain, remaining, remaining_models
+from ledger.reports.remembering import Moved
 from ledger.reports.runs import RecordedRun, run, runs
 from ledger.reports.standings import CapStanding, standings
 from ledger.reports.statement import Statement, statement
@@ -27,6 +28,7 @@ __all__ = [
     "Growth",
     "Happening",
     "Inclusion",
+    "Moved",
     "Owed",
     "Proposal",
     "Reader",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from psycopg import IsolationLevel
 
@@ -17,11 +17,12 @@ from ledger.core.movements import Movement
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
 from ledger.positions import Books, fetch_counters, fetch_licenses, learn, open_position
-from ledger.reports.remembering import Remembered
+from ledger.reports.remembering import Moved, Remembered
 from ledger.store.past import PastSource
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
+T = TypeVar("T")
 MOST_ASKED = 32  # books asked by name that a reader remembers: their parameters make any number of them
 
 
@@ -50,6 +51,10 @@ class View:
         """Whether counters are kept for what is asked: at the journal's end, under adopted books."""
         return self.book is None and self.known == self.size
 
+    def on_day(self, day: date) -> View:
+        """Return the same view of another day."""
+        return self if day == self.on else replace(self, on=day)
+
     def stamp(self) -> dict[str, Any]:
         """Return what every answer carries: day, record, journal size and rulebook."""
         adoption = self.adoption
@@ -65,7 +70,8 @@ class Reader:
     """
 
     def __init__(self, conn: Connection, *, remembers: bool = False) -> None:
-        conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
+        if not remembers:
+            conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
         self._conn = conn
         self._profiles = Profiles(conn)
         self._knowledge, self._books = Knowledge(), Books()
@@ -84,24 +90,45 @@ class Reader:
             NotFound: there is no such record or rulebook.
             Unusable: row-level security hides the ledger from this login.
         """
+        kept = self._remembered
         try:
-            yield self._view(on, known, rulebook)
+            end = kept.snapshot.open() if kept else self._conn.execute(SQL["end_kept"]).fetchone()
+            yield self._view(end, on, known, rulebook)
         finally:
-            self._conn.rollback()
+            if kept:
+                kept.snapshot.close()
+            else:
+                self._conn.rollback()
 
-    def _view(self, on: date, known: int | datetime | None, rulebook: str | None) -> View:
+    def at_end(self, on: date, ask: Callable[[View], T]) -> T:
+        """Return what `ask` makes of a view at the journal's end; where the journal grows meanwhile, it is asked again.
+
+        Raises what `view` does.
+        """
+        kept = self._remembered
+        if kept is not None:
+            try:
+                end = kept.snapshot.look()
+                if end and (found := kept.at(end)):
+                    return ask(View(cast("Connection", kept.snapshot), on, end[0], end[0], *found, None))
+            except Moved:
+                pass
+            finally:
+                kept.snapshot.close()
+        with self.view(on=on) as view:
+            return ask(view)
+
+    def _view(self, end: tuple[int, int] | None, on: date, known: int | datetime | None, rulebook: str | None) -> View:
         conn = self._conn
-        row = conn.execute(SQL["end_kept"]).fetchone()
-        if row is None:  # an empty ledger has room for everything: what is hidden must not look like one
+        if end is None:  # an empty ledger has room for everything: what is hidden must not look like one
             raise Unusable(
                 "rows_hidden",
                 "The database shows this login nothing of the ledger.",
                 "Connect as the owner of its tables, or be granted capledger_reader.",
             )
-        size, made = row
+        size = end[0]
         if self._remembered and known is None and not rulebook:
-            position, profiles = self._remembered.position(size, made)
-            return View(conn, on, size, size, position, profiles, None)
+            return View(conn, on, size, size, *self._remembered.position(*end), None)
         at = record_at(conn, known, size)
         if at < self._knowledge.seq:
             knowledge, books = learn(conn, Knowledge(), at), Books()
@@ -130,10 +157,13 @@ class Reader:
 
 def fetch_ahead(view: View, movements: Sequence[Movement]) -> None:
     """Fetch at once what judging some movements looks at, where it is read at the journal's end: counters, licenses."""
-    source = view.position.source
+    position, source = view.position, view.position.source
     if isinstance(source, DatabaseSource) and view.is_kept:
-        fetch_licenses(view.position, source, {line.authorization for each in movements for line in each.lines})
-        fetch_counters(view.position, source, movements)
+        fetch_licenses(position, source, {line.authorization for each in movements for line in each.lines})
+        # Counters are held from the first day of a month on: what was fetched for one day of it is there for all.
+        new = {(each.kind, each.exporter, each.lines, each.effective_on.replace(day=1)): each for each in movements}
+        fetch_counters(position, source, [each for seen, each in new.items() if seen not in position.foreseen])
+        position.foreseen.update(new)
 
 
 def record_at(conn: Connection, known: int | datetime | None, size: int) -> int:

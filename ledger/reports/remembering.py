@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any, LiteralString, cast
+
+from psycopg import Cursor
 
 from ledger.core.counters import Counter
 from ledger.core.knowledge import Knowledge
@@ -12,9 +15,56 @@ from ledger.core.lots import Lot, LotRef
 from ledger.core.position import Position
 from ledger.positions import Books, learn, open_position, take_in
 from ledger.store.source import Connection, DatabaseSource, Profiles
+from schema.queries import SQL
 
 MOST_HELD = 500_000  # days of counters, lots and answers of the books that are remembered before all is fetched anew
 MOST_FOLLOWED = 2_000  # entries that are taken in one by one; after more, amounts are fetched anew
+
+
+class Moved(Exception):
+    """The journal grew after its end was looked at and before the snapshot was taken."""
+
+
+class Snapshot:
+    """A connection as a view has it: what is asked through it begins a transaction first, if none is open.
+
+    Where all is remembered, none has to be: then the journal's end is the only thing that is asked of the database.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        conn.autocommit = True
+        self._conn = conn
+        self._is_open = False
+        self._expected: tuple[int, int] | None = None
+
+    def look(self) -> tuple[int, int] | None:
+        """Return the journal's end and the making of the projections, outside of any snapshot; expect them of it."""
+        self._expected = self._conn.execute(SQL["end_kept"]).fetchone()
+        return self._expected
+
+    def open(self) -> tuple[int, int] | None:
+        """Take the snapshot, and return the same as of it.
+
+        Raises:
+            Moved: it is not what was looked at.
+        """
+        self._conn.execute(SQL["begin_reading"])
+        self._is_open, expected = True, self._expected
+        end = self._conn.execute(SQL["end_kept"]).fetchone()
+        if expected is not None and end != expected:
+            raise Moved
+        return end
+
+    def close(self) -> None:
+        """End the snapshot, if one was taken."""
+        self._is_open, self._expected = False, None
+        self._conn.rollback()
+
+    def execute(self, query: LiteralString, values: Mapping[str, Any] | None = None) -> Cursor[Any]:
+        """Run a statement in the snapshot."""
+        if not self._is_open:
+            self.open()
+        return self._conn.execute(query, values)
 
 
 class CountedSource(DatabaseSource):
@@ -52,9 +102,20 @@ class Remembered:
     """
 
     def __init__(self, conn: Connection) -> None:
-        self._conn = conn
+        self.snapshot = Snapshot(conn)
+        self._conn = cast("Connection", self.snapshot)
         self._made = 0
         self._forget()
+
+    def at(self, end: tuple[int, int]) -> tuple[Position, Profiles] | None:
+        """Return the position where what is remembered is as of this end, and not too much; else None."""
+        held = self._position
+        if held is None or end != (self._size, self._made) or self._held_by(held) >= MOST_HELD:
+            return None
+        return held, self._source.profiles
+
+    _position: Position | None
+    _size: int
 
     def position(self, size: int, made: int) -> tuple[Position, Profiles]:
         """Return the position at a snapshot's end, which must not be changed, and the profiles it knows.
@@ -84,8 +145,7 @@ class Remembered:
     def _forget_movements(self) -> None:
         self._books = Books()
         self._source = CountedSource(self._conn, Profiles(self._conn))
-        self._position: Position | None = None
-        self._size = -1
+        self._position, self._size = None, -1
 
     def _opened(self, size: int) -> Position:
         learn(self._conn, self._knowledge, size)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ledger import reports
 from ledger.api.answering import read, viewing
-from ledger.api.answers import Listed, answered
+from ledger.api.answers import Listed, Ready, answered
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
 from ledger.api.parameters import PARAMETERS, id_of, is_set, limit_of, number_of
@@ -54,7 +54,8 @@ async def ask_remaining(call: Call) -> Response:
 
     def ask(reader: Reader) -> Response:
         with viewing(reader, how.day, how.known, how.book) as view:
-            return answered(how, view, lambda view: call.access.left_for(call.principal, view, **stated).body())
+            told = answered(how, view, lambda view: call.access.left_for(call.principal, view, **stated).body())
+            return Ready(told)
 
     return await call.desk.read(ask)
 
