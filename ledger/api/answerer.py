@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -120,6 +121,7 @@ def serve() -> None:
     """Be a reader process: settings first, then groups of questions, until the server at standard input hangs up."""
     for told in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends this one when it is done
         signal.signal(told, signal.SIG_IGN)
+    gc.set_threshold(100_000, 50, 50)  # nearly all that is made here ends by itself, and what stays is much
     with socket.socket(fileno=os.dup(0)) as server, server.makefile("rb") as asked:
         os.dup2(2, 1)  # whatever prints goes to the log
         answerer = None

@@ -40,7 +40,7 @@ def create_app(
         finally:
             await desk.stop()
 
-    app = FastAPI(
+    app = _App(
         title="Capledger", version=version("capledger"), lifespan=lifespan, openapi_url="/v1/openapi.json",
         docs_url=None, redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
@@ -57,10 +57,26 @@ def create_app(
         app.include_router(pages)
     app.openapi = lambda: documenting.document(app)  # type: ignore[method-assign]
     problems.install(app)
-    app.add_middleware(_Straight, answers=straight)
-    app.add_middleware(_Limited, most_bytes=most_bytes)
-    app.add_middleware(Watched, watch=app.state.watch)
+    app.front = Watched(_Limited(_Straight(app.routed, straight), most_bytes), app.state.watch)
     return app
+
+
+class _App(FastAPI):
+    """The application behind what stands before all its routes; what is straight never gets as far as the routes."""
+
+    front: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self.front is None or scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.front(scope, receive, send)
+
+    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request by the route that takes it."""
+        await super().__call__(scope, receive, send)
 
 
 def _add(app: FastAPI, route: Route, answer: Callable[[Request], Coroutine[Any, Any, Response]]) -> None:
@@ -103,7 +119,8 @@ class _Straight:
         except Exception as fault:
             told = problems.expected(fault)
             if told is None:
-                raise
+                await problems.of(problems.DEFECT)(scope, receive, send)
+                raise  # the log has the trace
             response = told
         await response(scope, receive, send)
 

@@ -121,25 +121,26 @@ class Door:
         return answer
 
     async def _principal(self, request: Request) -> Principal:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not secret or len(secret) > LONGEST_SECRET:
+        shown = next((value for name, value in request.scope["headers"] if name == b"authorization"), b"")
+        scheme, _, found = shown.partition(b" ")
+        secret = found.decode("latin-1").strip()
+        if scheme.lower() != b"bearer" or not secret or len(secret) > LONGEST_SECRET:
             raise Said("unauthenticated", "No key or token was shown.", "Send `Authorization: Bearer <key>`.")
         digest = hashlib.sha256(secret.encode()).digest()
         kept = self._kept.get(digest)
         if kept and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
         at = datetime.now(UTC)
-        found = await self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
-        if found is None:
+        principal = await self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
+        if principal is None:
             self._kept.pop(digest, None)
             await self._count_failure(request, at)
             raise Said("unauthenticated", "The key or token is not valid.", "Use one that is not expired or revoked.")
-        self._kept[digest] = time.monotonic(), found
+        self._kept[digest] = time.monotonic(), principal
         self._kept.move_to_end(digest)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        return found
+        return principal
 
     async def _count_failure(self, request: Request, at: datetime) -> None:
         who = request.client.host if request.client else ""

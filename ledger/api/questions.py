@@ -32,6 +32,13 @@ class Question(NamedTuple):
     accept: str
     has: str
 
+    @classmethod
+    def of(cls, principal: Principal, scope: Mapping[str, Any]) -> Question:
+        """Return a request as a question; of a header that is there twice, the first counts."""
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        accept, has = headers.get(b"accept", b""), headers.get(b"if-none-match", b"")
+        return cls(principal, scope["path"], scope["query_string"], accept.decode("latin-1"), has.decode("latin-1"))
+
     @property
     def is_at_the_end(self) -> bool:
         """Whether it is sure to be asked of the journal's end, under the adopted rulebooks."""

@@ -59,6 +59,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str], None]) -> None:
     """Serve on a socket until told to stop. tell: is told the address once requests are taken."""
+    import gc
     import signal
 
     import uvicorn
@@ -74,6 +75,8 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            gc.collect()
+            gc.freeze()  # what is there now stays: looking it through again and again would hold up answers
             if self.started:
                 tell(address)
 

@@ -42,12 +42,7 @@ MOVEMENT_COLUMNS = columns_of(
 
 async def ask_remaining(call: Call) -> Response:
     """Return how much still fits: of a grant for `license`, else of a shipment."""
-    request = call.request
-    headers = request.headers
-    question = Question(
-        call.principal, request.scope["path"], request.scope["query_string"], headers.get("accept", ""),
-        headers.get("if-none-match", ""),
-    )  # fmt: skip
+    question = Question.of(call.principal, call.request.scope)
     if call.desk.readers and question.is_at_the_end and (answer := await call.desk.left(question)):
         return answer
     stated, how = read_question(question)
