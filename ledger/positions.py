@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from ledger.core import four_eyes
-from ledger.core.deciding import keys_of
 from ledger.core.facts import Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.lens import Lens
-from ledger.core.movements import Movement
 from ledger.core.position import Position, Source
 from ledger.core.registrations import from_body
 from ledger.core.rulebook import Span
 from ledger.core.rules import Rules
 from ledger.rulebooks import parse_bundle
-from ledger.store.source import Connection, DatabaseSource
+from ledger.store.source import Connection
 from schema.queries import SQL
 
 Fact = Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date
@@ -74,25 +72,6 @@ def open_position(knowledge: Knowledge, source: Source, books: Books, adoptions:
     """Return a position on which each day is asked of the latest of some adoptions that covers it."""
     lenses, rules = books.of(adoptions)
     return Position(knowledge, source, timeline_of(adoptions), lenses, rules)
-
-
-def fetch_licenses(position: Position, source: DatabaseSource, names: Iterable[str]) -> None:
-    """Fetch the grant lots of several authorizations at once, of those that are not held."""
-    known = position.knowledge
-    if wanted := [name for name in names if name not in position.by_authorization and known.authorization(name)]:
-        position.hold_lots(wanted, source.lots_of_many(wanted))
-
-
-def fetch_counters(position: Position, source: DatabaseSource, movements: Sequence[Movement]) -> None:
-    """Fetch the counters that judging some movements may look at, at once, as far as they are not held."""
-    first = min((movement.effective_on for movement in movements), default=None)
-    if first is None:
-        return
-    keys = {key for movement in movements for key in keys_of(movement, position)}
-    fetch = [key for key in keys if key not in position.counters or position.counters[key].exact_from > first]
-    if fetch:
-        for key, counter in source.counters(fetch, first).items():
-            position.hold(key, counter)
 
 
 def timeline_of(adoptions: Sequence[Adoption]) -> tuple[tuple[Span, Adoption], ...]:

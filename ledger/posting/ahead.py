@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.core.deciding import keys_of
 from ledger.core.lots import Place
-from ledger.positions import fetch_counters, fetch_licenses
+from ledger.core.movements import Movement
 from ledger.posting.memory import Memory
 from ledger.posting.requests import Asked
 
@@ -25,8 +26,22 @@ def fetch_ahead(memory: Memory, asked: Sequence[Asked]) -> None:
             chip = (base.base_chip or base.chip) if base else ""
             place = (line.from_recipient or line.recipient, line.from_destination or line.destination, chip)
             places[place] = None
-    fetch_licenses(position, source, names)
+    wanted = [name for name in names if memory.knowledge.authorization(name) and name not in position.by_authorization]
+    if wanted:
+        position.hold_lots(wanted, source.lots_of_many(wanted))
     missing = [place for place in places if place not in position.by_place]
     if missing:
         position.hold_lots(missing, source.lots_at_many(missing))
-    fetch_counters(position, source, [movement for movement in movements if movement.kind != "reverse"])
+    _fetch_counters(memory, [movement for movement in movements if movement.kind != "reverse"])
+
+
+def _fetch_counters(memory: Memory, movements: Sequence[Movement]) -> None:
+    position = memory.position
+    first = min((movement.effective_on for movement in movements), default=None)
+    if first is None:
+        return
+    keys = {key for movement in movements for key in keys_of(movement, position)}
+    fetch = [key for key in keys if key not in position.counters or position.counters[key].exact_from > first]
+    if fetch:
+        for key, counter in memory.source.counters(fetch, first).items():
+            position.hold(key, counter)

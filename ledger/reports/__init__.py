@@ -1,13 +1,14 @@
 """What the ledger says on a day, as known on a day: remaining, usage, standings, history, proposals."""
 
 from ledger.core.duties import Owed
+from ledger.reports.ahead import fetch_ahead
 from ledger.reports.checkpoint import Checkpoint, Growth, Inclusion, checkpoint, prove, prove_growth
 from ledger.reports.discrepancies import Discrepancy, discrepancies
 from ledger.reports.duties import duties
 from ledger.reports.explaining import Explained, explained
 from ledger.reports.history import Happening, history
 from ledger.reports.proposals import Decision, Proposal, proposal, proposals, second_person, second_person_body
-from ledger.reports.reader import Reader, View, fetch_ahead
+from ledger.reports.reader import Reader, View
 from ledger.reports.records import AskedMovement, movements_after, party_of
 from ledger.reports.remaining import CapLeft, Remaining, asked_of, explain, remaining, remaining_models
 from ledger.reports.remembering import Moved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -13,10 +13,9 @@ from psycopg import IsolationLevel
 from ledger import rulebooks
 from ledger.core.errors import NotFound, Unusable
 from ledger.core.knowledge import EVER, Adoption, Knowledge
-from ledger.core.movements import Movement
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
-from ledger.positions import Books, fetch_counters, fetch_licenses, learn, open_position
+from ledger.positions import Books, learn, open_position
 from ledger.reports.remembering import Moved, Remembered
 from ledger.store.past import PastSource
 from ledger.store.source import Connection, DatabaseSource, Profiles
@@ -153,17 +152,6 @@ class Reader:
             if len(self._asked) > MOST_ASKED:
                 del self._asked[next(iter(self._asked))]
         return held
-
-
-def fetch_ahead(view: View, movements: Sequence[Movement]) -> None:
-    """Fetch at once what judging some movements looks at, where it is read at the journal's end: counters, licenses."""
-    position, source = view.position, view.position.source
-    if isinstance(source, DatabaseSource) and view.is_kept:
-        fetch_licenses(position, source, {line.authorization for each in movements for line in each.lines})
-        # Counters are held from the first day of a month on: what was fetched for one day of it is there for all.
-        new = {(each.kind, each.exporter, each.lines, each.effective_on.replace(day=1)): each for each in movements}
-        fetch_counters(position, source, [each for seen, each in new.items() if seen not in position.foreseen])
-        position.foreseen.update(new)
 
 
 def record_at(conn: Connection, known: int | datetime | None, size: int) -> int:
