@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import select
 import signal
 import socket
+import time
 import traceback
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from ledger.api.access import Access
     from ledger.store.source import Connection
 
+FOLLOWING_SECONDS = 0.25  # a reader that nobody asks for so long follows what is recorded,
+ATTENTIVE_SECONDS = 60.0  # as long as somebody asked not longer ago
 HEAD_BYTES = 8  # the size of what follows
 
 
@@ -45,6 +50,14 @@ class Answerer:
         asked = [each for each in read if not isinstance(each, Told)]
         answers = iter(self._answers(asked) if asked else ())
         return [each if isinstance(each, Told) else next(answers) for each in read]
+
+    def follow(self) -> None:
+        """Take in what was recorded since the last group, so that the next one need not wait for that."""
+        if self._reader:
+            try:
+                self._reader.at_end(date.min, lambda view: None)
+            except psycopg.Error:
+                self.close()
 
     def close(self) -> None:
         """Close the connection; the next group is answered on another."""
@@ -122,14 +135,39 @@ def serve() -> None:
     for told in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends this one when it is done
         signal.signal(told, signal.SIG_IGN)
     gc.set_threshold(100_000, 50, 50)  # nearly all that is made here ends by itself, and what stays is much
-    with socket.socket(fileno=os.dup(0)) as server, server.makefile("rb") as asked:
+    with socket.socket(fileno=os.dup(0)) as server:
         os.dup2(2, 1)  # whatever prints goes to the log
-        answerer = None
-        while data := asked.read(int.from_bytes(asked.read(HEAD_BYTES), "big")):
-            if answerer is None:
-                answerer = Answerer(*pickle.loads(data))
+        if not (settings := _received(server)):
+            return
+        answerer, asked_at = Answerer(*pickle.loads(settings)), time.monotonic()
+        while True:
+            is_asked = select.select([server], [], [], FOLLOWING_SECONDS)[0]
+            if not is_asked:
+                if time.monotonic() - asked_at < ATTENTIVE_SECONDS:
+                    answerer.follow()
                 continue
-            try:
-                server.sendall(framed(answerer.answers(pickle.loads(data))))
-            except BrokenPipeError:
+            if not (group := _received(server)):
                 return
+            asked_at = time.monotonic()
+            try:
+                server.sendall(framed(answerer.answers(pickle.loads(group))))
+            except OSError:  # the server is gone
+                return
+
+
+def _received(server: socket.socket) -> bytes:
+    return _exactly(server, int.from_bytes(_exactly(server, HEAD_BYTES), "big"))
+
+
+def _exactly(server: socket.socket, size: int) -> bytes:
+    """Return so many bytes; none where the other end is gone."""
+    data = bytearray()
+    while len(data) < size:
+        try:
+            part = server.recv(size - len(data))
+        except OSError:
+            part = b""
+        if not part:
+            return b""
+        data += part
+    return bytes(data)

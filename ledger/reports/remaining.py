@@ -194,19 +194,9 @@ def _remaining(view: View, judged: Judged) -> Remaining:
         denied = judged.refusal.code == "not_permitted"  # what a rule denies is not held against caps
         why += _turning(turned_on([answer], [] if denied else judged.looked))
     return Remaining(
-        left_tpp,
-        left_chips,
-        binding_cap,
-        why,
-        remedy,
-        answer.rules,
-        answer.review,
-        per_chip,
-        open_tpp,
-        open_chips,
-        caps,
-        readings,
-    )
+        left_tpp, left_chips, binding_cap, why, remedy, answer.rules, answer.review, per_chip, open_tpp, open_chips,
+        caps, readings,
+    )  # fmt: skip
 
 
 def explain(view: View, movement: Movement, *, observed: bool = False, asker: str = OPERATOR) -> Judged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, LiteralString, cast
@@ -18,7 +19,7 @@ from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
 MOST_HELD = 500_000  # days of counters, lots and answers of the books that are remembered before all is fetched anew
-MOST_FOLLOWED = 2_000  # entries that are taken in one by one; after more, amounts are fetched anew
+MOST_FOLLOWED = 10_000  # entries that are taken in one by one; after more, amounts are fetched anew
 
 
 class Moved(Exception):
@@ -97,8 +98,8 @@ class Remembered:
     """A position at the journal's end. Valid for one size of it: with each view it follows what was recorded since.
 
     Facts, profiles and what books say of them are learned as records state them. Counters are changed by what the lens
-    says of each new entry, as they are when it is posted; lots that an entry changed are forgotten. Nothing is kept of
-    a view in which the projections were found made anew, for they may have been so since its snapshot was taken.
+    says of each new entry, as they are when it is posted; lots that an entry changed are fetched anew. Nothing is kept
+    of a view in which the projections were found made anew, for they may have been so since its snapshot was taken.
     """
 
     def __init__(self, conn: Connection) -> None:
@@ -166,15 +167,14 @@ class Remembered:
         entries = self._source.entries_after(self._size, size, MOST_FOLLOWED + 1)
         if len(entries) > MOST_FOLLOWED:
             return None
-        for entry in entries:
-            follow(position, entry)
+        _follow_counters(position, entries)
+        _follow_lots(position, entries, self._source)
         self._source.fetched += len(entries)
         return position
 
 
-def follow(position: Position, entry: Entry) -> None:
-    """Bring a position up to date that was fetched before an entry was recorded."""
-    for key, _, _, day, amount in position.effects([entry]):
+def _follow_counters(position: Position, entries: Iterable[Entry]) -> None:
+    for key, _, _, day, amount in position.effects(entries):
         counter = position.counters.get(key)
         if counter is None:
             continue
@@ -182,10 +182,26 @@ def follow(position: Position, entry: Entry) -> None:
             position.counters[key] = Counter(counter.base.plus(amount), counter.deltas.items(), counter.exact_from)
         else:
             counter.add(day, amount)
-    profile = entry.profile
-    place = profile.recipient.party, profile.destination, profile.base_chip
-    position.lots.pop(entry.lot, None)
-    position.by_authorization.pop(profile.authorization, None)
-    position.by_place.pop(place, None)
-    position.moving.pop(place, None)
-    position.granted.pop(profile.authorization, None)
+
+
+def _follow_lots(position: Position, entries: Iterable[Entry], source: DatabaseSource) -> None:
+    """Forget lots that entries changed, and fetch at once those that belong to a license or place that is held."""
+    changed: dict[LotRef, Entry] = {entry.lot: entry for entry in entries}
+    held: dict[LotRef, list[Lot]] = {}
+    for ref, entry in changed.items():
+        profile = entry.profile
+        place = profile.recipient.party, profile.destination, profile.base_chip
+        position.lots.pop(ref, None)
+        position.moving.pop(place, None)
+        position.granted.pop(profile.authorization, None)
+        position.by_place.pop(place, None)
+        if (lots := position.by_authorization.get(profile.authorization)) is not None:
+            held[ref] = lots
+    if not held:
+        return
+    for lots in {id(each): each for each in held.values()}.values():
+        lots[:] = [lot for lot in lots if lot.ref not in changed]
+    for lot in source.lots(held):
+        if lot.stage == "licensed" and not lot.emptied:
+            position.lots[lot.ref] = lot
+            insort(held[lot.ref], lot, key=lambda each: (each.day, each.ref))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import random
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -29,11 +30,15 @@ class Load:
 
 
 class _Client(asyncio.Protocol):
-    """One client: sends a request, waits for the whole answer, sends the next; ends where there is none."""
+    """One client: sends a request, waits for the whole answer, sends the next; ends where there is none.
 
-    def __init__(self, asked: Iterator[bytes], load: Load) -> None:
-        self._asked, self._load = asked, load
-        self._got, self._needs = b"", 0
+    pause: seconds from one request to the next; one whose time has come while another is answered waits, and its time
+    is counted from when it should have been sent. 0: as soon as it has an answer.
+    """
+
+    def __init__(self, asked: Iterator[bytes], load: Load, pause: float) -> None:
+        self._asked, self._load, self._pause = asked, load, pause
+        self._got, self._needs, self._due = b"", 0, 0.0
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,21 +69,37 @@ class _Client(asyncio.Protocol):
             self.ended.set_result(None)
             self._transport.close()
             return
-        self._began = time.perf_counter()
+        now = time.perf_counter()
+        if not self._pause:
+            self._send(request, now)
+            return
+        self._due = self._due + self._pause if self._due else now + random() * self._pause
+        if self._due > now:
+            asyncio.get_running_loop().call_later(self._due - now, self._send, request, self._due)
+        else:
+            self._send(request, self._due)
+
+    def _send(self, request: bytes, due: float) -> None:
+        self._began = due
         self._transport.write(request)
 
 
-def send(address: str, asked: Sequence[bytes], busy: Callable[[], dict[str, float]], clients: int = CLIENTS) -> Load:
+def send(
+    address: str, asked: Sequence[bytes], busy: Callable[[], dict[str, float]], *, per_second: float = 0.0,
+    clients: int = CLIENTS,
+) -> Load:  # fmt: skip
     """Send requests from all clients at once, each client one after the other.
 
-    busy: returns the processor seconds that processes have used so far, by name; this process is added.
+    busy: returns the processor seconds that processes have used so far, by name; this process is added. per_second: of
+    all clients together, whether or not they are answered in time; 0: each sends as soon as it has an answer.
     """
+    pause = clients / per_second if per_second else 0.0
     where, queue, load = urlsplit(address), iter(asked), Load(0.0)
 
     async def everybody() -> float:
         loop, began = asyncio.get_running_loop(), time.perf_counter()
         made = [
-            await loop.create_connection(lambda: _Client(queue, load), where.hostname, where.port)
+            await loop.create_connection(lambda: _Client(queue, load, pause), where.hostname, where.port)
             for _ in range(clients)
         ]
         await asyncio.gather(*(client.ended for _, client in made))
