@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -101,6 +102,7 @@ class Door:
     def __init__(self, desk: Desk, access: Access) -> None:
         self._desk, self._access = desk, access
         self._kept: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._looking: dict[tuple[bytes, asyncio.AbstractEventLoop], asyncio.Task[Principal | None]] = {}
 
     def opened_for(self, route: Route) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request on a route: the door first, then what the route does."""
@@ -130,17 +132,26 @@ class Door:
         kept = self._kept.get(digest)
         if kept and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
-        at = datetime.now(UTC)
-        principal = await self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
+        principal = await asyncio.shield(self._looked_up(digest, secret))
         if principal is None:
             self._kept.pop(digest, None)
-            await self._count_failure(request, at)
+            await self._count_failure(request, datetime.now(UTC))
             raise Said("unauthenticated", "The key or token is not valid.", "Use one that is not expired or revoked.")
         self._kept[digest] = time.monotonic(), principal
         self._kept.move_to_end(digest)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
         return principal
+
+    def _looked_up(self, digest: bytes, secret: str) -> asyncio.Task[Principal | None]:
+        """Look a key up: once for all who show it at the same time, or the last of them would wait for all others."""
+        under_way = digest, asyncio.get_running_loop()
+        if (task := self._looking.get(under_way)) is None:
+            at = datetime.now(UTC)
+            found = self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
+            task = self._looking[under_way] = asyncio.ensure_future(found)
+            task.add_done_callback(lambda _: self._looking.pop(under_way, None))
+        return task
 
     async def _count_failure(self, request: Request, at: datetime) -> None:
         who = request.client.host if request.client else ""
