@@ -8,15 +8,19 @@ from datetime import date
 from typing import Any
 
 from ledger.core import four_eyes
+from ledger.core.deciding import keys_of
 from ledger.core.facts import Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.lens import Lens
+from ledger.core.lots import Place
+from ledger.core.movements import Movement
 from ledger.core.position import Position, Source
 from ledger.core.registrations import from_body
+from ledger.core.resolving import Resolved, resolve
 from ledger.core.rulebook import Span
 from ledger.core.rules import Rules
 from ledger.rulebooks import parse_bundle
-from ledger.store.source import Connection
+from ledger.store.source import Connection, DatabaseSource
 from schema.queries import SQL
 
 Fact = Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date
@@ -24,10 +28,18 @@ Fact = Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | Fo
 
 def learn(conn: Connection, knowledge: Knowledge, known: int) -> Knowledge:
     """Take in the facts of the records after what is known already, up to record `known`."""
+    take_in(conn, knowledge, known)
+    return knowledge
+
+
+def take_in(conn: Connection, knowledge: Knowledge, known: int) -> int:
+    """Do the same, and return how many they were."""
+    count = 0
     for seq, kind, _, _, body in conn.execute(SQL["facts"], {"after": knowledge.seq, "known": known}):
         knowledge.add(fact_of(kind, body, seq), seq)
+        count += 1
     knowledge.seq = known
-    return knowledge
+    return count
 
 
 def fact_of(kind: str, body: dict[str, Any], seq: int) -> Fact:
@@ -79,3 +91,35 @@ def timeline_of(adoptions: Sequence[Adoption]) -> tuple[tuple[Span, Adoption], .
         else:
             spans.append((Span(None if first == EVER else first, until), latest))
     return tuple(spans)
+
+
+def fetch_ahead(position: Position, source: DatabaseSource, movements: Sequence[Movement]) -> None:
+    """Fetch the lots and counters that judging movements looks at, as far as they are not held: all at once."""
+    lines = [
+        (movement, known)
+        for movement in movements
+        for number, line in enumerate(movement.lines, 1)
+        if isinstance(known := resolve(movement, number, line, position), Resolved)
+    ]
+    _fetch_lots(position, source, lines)
+    first = min((movement.effective_on for movement, _ in lines), default=date.min)
+    keys = {key for movement, known in lines for key in keys_of(known, movement.effective_on, position)}
+    fetch = [key for key in keys if key not in position.counters or position.counters[key].exact_from > first]
+    if fetch:
+        for key, counter in source.counters(fetch, first).items():
+            position.hold(key, counter)
+
+
+def _fetch_lots(position: Position, source: DatabaseSource, lines: Sequence[tuple[Movement, Resolved]]) -> None:
+    names: dict[str, None] = {}
+    places: dict[Place, None] = {}
+    for movement, known in lines:
+        if known.authorization and known.authorization.authorization not in position.by_authorization:
+            names[known.authorization.authorization] = None
+        draws_on_license = known.authorization and movement.kind in ("grant", "ship")
+        if not draws_on_license and known.place not in position.by_place:
+            places[known.place] = None
+    if names:
+        position.hold_lots(names, source.lots_of_many(list(names)))
+    if places:
+        position.hold_lots(places, source.lots_at_many(list(places)))

@@ -21,6 +21,14 @@ SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)
 -- The journal's end, as readers see it.
 SELECT size, frontier, recorded_at, profiles, root FROM head;
 
+-- name: end_kept
+-- The journal's end, and a number that changes when the projections are made anew.
+SELECT size, pg_relation_filenode('counter_day')::bigint FROM head;
+
+-- name: begin_reading
+-- One snapshot for all that follows, which only reads.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+
 -- name: move_head
 -- The new end of the journal.
 UPDATE head SET size = %(size)s, frontier = %(frontier)s, root = %(root)s, recorded_at = %(recorded_at)s,
@@ -137,6 +145,11 @@ WHERE lot.authorization_id = %(authorization)s AND lot.stage = 'licensed' AND en
 -- The entries of one record, in order.
 SELECT entry.line, entry.stage, cause, lot_seq, lot_line, entry.profile, lot_day, effective_on, entry.last_day, chips, tpp
 FROM entry WHERE entry.seq = %(seq)s ORDER BY n;
+
+-- name: entries_after
+-- The entries of the records after one and up to another, in order; at most so many.
+SELECT line, stage, cause, lot_seq, lot_line, profile, lot_day, effective_on, last_day, chips, tpp
+FROM entry WHERE seq > %(after)s AND seq <= %(known)s ORDER BY seq, n LIMIT %(most)s;
 
 -- name: history_of
 -- The changes of what is installed of one lot, by day, in the lot's unit.

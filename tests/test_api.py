@@ -7,7 +7,9 @@ import io
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars
@@ -113,6 +115,23 @@ def test_keys_that_are_not_valid_over_and_over_are_told_to_wait(founded):
         statuses = [client.get("/v1/parties", headers=bearer(f"thief-{n}")).status_code for n in range(5)]
         assert statuses == [401, 401, 401, 429, 429]
         assert get(client, "/v1/parties").status_code == 200, "who has a key goes on"
+
+
+def test_a_key_that_many_show_at_once_is_looked_up_once(founded, monkeypatch):
+    monkeypatch.setattr(door, "KEPT_SECONDS", 60)
+
+    class Slow(StandIn):
+        def authenticate(self, conn, secret, *, at):
+            time.sleep(0.3)
+            return super().authenticate(conn, secret, at=at)
+
+    access = Slow()
+    with serving(founded, access) as client, ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(client.get, "/v1/rulebooks", headers=bearer("auditor")) for _ in range(8)]
+        wrong = pool.submit(client.get, "/v1/rulebooks", headers={"Authorization": "Bearer no-such-key"})
+        assert {each.result().status_code for each in asked} == {200}
+        assert wrong.result().status_code == 401
+    assert access.looked_up == 2
 
 
 def test_a_key_is_looked_up_once_a_moment_and_a_revoked_one_ends(founded, monkeypatch):

@@ -52,6 +52,9 @@ class Desk:
 
         return await asyncio.to_thread(self._on, post)
 
+    def pace(self, party: str) -> None:
+        pass
+
     def _on(self, ask: Callable[[Any], Any]) -> Any:
         with psycopg.connect(self.dsn) as conn:
             return ask(conn)

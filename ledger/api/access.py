@@ -65,6 +65,10 @@ class LedgerAccess:
     def __init__(self, verifier: tokens.Verifier | None = None) -> None:
         self._verifier = verifier
 
+    def __reduce__(self) -> tuple[type[LedgerAccess], tuple[()]]:
+        """Be sent to a reader process, which is asked what may be seen, never who somebody is: without the verifier."""
+        return LedgerAccess, ()
+
     @classmethod
     def of(cls, settings: Settings) -> LedgerAccess:
         """Return the access layer that the settings describe: keys, and tokens where a provider is named."""

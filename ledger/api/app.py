@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -34,28 +34,49 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await desk.start()
+        await desk.start(access)
         try:
             yield
         finally:
             await desk.stop()
 
-    app = FastAPI(
+    app = _App(
         title="Capledger", version=version("capledger"), lifespan=lifespan, openapi_url="/v1/openapi.json",
         docs_url=None, redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.desk, app.state.access, app.state.watch = desk, access, Watch(desk)
     door = Door(desk, access)
     app.router.route_class = _Direct
+    straight: dict[tuple[str, str], Callable[[Request], Coroutine[Any, Any, Response]]] = {}
     for route in (*ROUTES, *WATCHING):
-        _add(app, route, door.opened_for(route))
+        answer = door.opened_for(route)
+        _add(app, route, answer)
+        if not route.parts:
+            straight[route.method, route.path] = answer
     if pages is not None:
         app.include_router(pages)
     app.openapi = lambda: documenting.document(app)  # type: ignore[method-assign]
     problems.install(app)
-    app.add_middleware(_Limited, most_bytes=most_bytes)
-    app.add_middleware(Watched, watch=app.state.watch)
+    app.front = Watched(_Limited(_Straight(app.routed, straight), most_bytes), app.state.watch)
     return app
+
+
+class _App(FastAPI):
+    """The application behind what stands before all its routes; what is straight never gets as far as the routes."""
+
+    front: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if self.front is None or scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.front(scope, receive, send)
+
+    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request by the route that takes it."""
+        await super().__call__(scope, receive, send)
 
 
 def _add(app: FastAPI, route: Route, answer: Callable[[Request], Coroutine[Any, Any, Response]]) -> None:
@@ -74,6 +95,34 @@ class _Direct(APIRoute):
         """Return what answers."""
         answer: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
         return answer
+
+
+class _Straight:
+    """Takes an address without parts straight to what answers it: no route is looked for, and nothing is prepared."""
+
+    def __init__(
+        self, app: ASGIApp, answers: Mapping[tuple[str, str], Callable[[Request], Coroutine[Any, Any, Response]]]
+    ) -> None:
+        self._app, self._answers = app, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        answer = None
+        if scope["type"] == "http" and not scope.get("root_path"):
+            answer = self._answers.get((scope["method"], scope["path"]))
+        if answer is None:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = {}
+        try:
+            response = await answer(Request(scope, receive, send))
+        except Exception as fault:
+            told = problems.expected(fault)
+            if told is None:
+                await problems.of(problems.DEFECT)(scope, receive, send)
+                raise  # the log has the trace
+            response = told
+        await response(scope, receive, send)
 
 
 class _Limited:

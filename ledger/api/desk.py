@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
+from ledger.access.pacing import Pacing
+from ledger.api.scribe import CONNECT_SECONDS
 from ledger.api.writing import Busy, Down, Posted, WritingDesk
 from ledger.posting import Asker, Receipt, Request
 from ledger.reports import Reader
 from ledger.store.source import Connection
 
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from ledger.api.access import Access
+    from ledger.api.questions import Question
+    from ledger.api.readers import ReaderProcesses
+
 T = TypeVar("T")
 READ_SECONDS = 15  # one statement of a read; a longer one is given up, and answered as too slow
-CONNECT_SECONDS = 5
+
 APART_LIMITS = "-c statement_timeout=300s"
 APART_WAITING = 4
 
@@ -29,26 +39,38 @@ class Desk:
     Args:
         readers: how many reads run at once. queue: how many requests may wait to be written, and how many reads to be
             answered; more are told to come back. most: how many requests one commit takes.
-        read_seconds: how long one statement of a read may take. writes_apart: whether the writer works in a process of
-            its own.
+        read_seconds: how long one statement of a read may take. processes: how many readers run in processes of their
+            own, beside those in threads, for what is asked most. writes_apart: whether the writer works in a process of
+            its own. questions_a_minute: of one exporter about caps that it shares; 0 where they are not counted.
     """
 
     def __init__(
         self, dsn: str, *, readers: int = 4, queue: int = 1_000, most: int = 200, read_seconds: int = READ_SECONDS,
-        writes_apart: bool = False,
+        processes: int = 0, writes_apart: bool = False, questions_a_minute: int = 0,
     ) -> None:  # fmt: skip
         self._dsn, self._readers, self._queue = dsn, readers, queue
         self._limits = f"-c statement_timeout={read_seconds * 1000} -c idle_in_transaction_session_timeout=60s"
         self._writing = WritingDesk(dsn, queue=queue, most=most, apart=writes_apart)
+        self._pacing = Pacing(questions_a_minute)
         self._reading: ThreadPoolExecutor | None = None
         self._running: ThreadPoolExecutor | None = None
         self._apart: ThreadPoolExecutor | None = None
         self._own = threading.local()
         self._opened: list[Connection] = []
         self._asked = self._apart_asked = 0
+        self._processes = processes
+        self.readers: ReaderProcesses | None = None
 
-    async def start(self) -> None:
-        """Open for business. Connections are made when they are first needed, and again after they were lost."""
+    async def start(self, access: Access | None = None) -> None:
+        """Open for business. Connections are made when they are first needed, and again after they were lost.
+
+        access: what reader processes ask who may see what; without it there are none.
+        """
+        if self._processes and access is not None:
+            from ledger.api.readers import ReaderProcesses
+
+            self.readers = ReaderProcesses(self._dsn, self._limits, access, self._processes)
+            await self.readers.start()
         self._reading = ThreadPoolExecutor(self._readers, "reader")
         self._running = ThreadPoolExecutor(2, "plain")
         self._apart = ThreadPoolExecutor(1, "apart")
@@ -61,11 +83,18 @@ class Desk:
         for pool in (self._reading, self._running, self._apart):
             if pool:
                 await loop.run_in_executor(None, pool.shutdown)
+        if self.readers:
+            await self.readers.stop()
+            self.readers = None
         for conn in self._opened:
             conn.close()
         self._opened.clear()
         self._reading = self._running = self._apart = None
         self._own = threading.local()
+
+    def pace(self, party: str) -> None:
+        """Count a question of an exporter about caps that it shares; "" is nobody who is counted. Raises `TooOften`."""
+        self._pacing.take(party, time.monotonic())
 
     @property
     def waiting(self) -> int:
@@ -89,6 +118,22 @@ class Desk:
             Busy: too many reads wait. Down: the database cannot be reached. psycopg.errors.QueryCanceled: too slow.
         """
         return await self._in(self._reading, "reader", self._new_reader, ask)
+
+    async def left(self, question: Question) -> Response | None:
+        """Ask a reader process what is left; several that wait are answered from one snapshot. None where none can be.
+
+        Raises:
+            Busy: too many reads wait. Down: the database cannot be reached, or a process was lost twice.
+        """
+        if self.readers is None:
+            return None
+        if self._asked >= self._queue:
+            raise Busy("answered", self._queue)
+        self._asked += 1
+        try:
+            return await self.readers.ask(question)
+        finally:
+            self._asked -= 1
 
     async def run(self, ask: Callable[[Connection], T]) -> T:
         """Do something on a plain connection, in a thread; it is committed at the end unless it raises."""

@@ -28,7 +28,7 @@ ERRORS: Mapping[int, str] = {
     413: "More than the server takes at once.",
     415: "Not JSON.",
     422: "Refused: the request itself is in the way, or it cannot be read.",
-    429: "Too many keys that were not valid.",
+    429: "Too many keys that were not valid, or too many questions of an exporter.",
     503: "Too much waits, or the database cannot be reached; Retry-After says when to ask again.",
     504: "Took longer than a read may.",
 }
@@ -70,7 +70,10 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
 
 def extra_of(route: Route) -> dict[str, Any]:
     """Return what the document says of a route beside its answers."""
-    parameters = [_parameter(name, is_needed=route.needs(name)) for name in (*route.parts, *route.asks)]
+    parameters = [
+        _parameter(name, is_needed=PARAMETERS[name].is_needed and name not in route.omits)
+        for name in (*route.parts, *route.asks)
+    ]
     if route.is_keyed:
         parameters.append({
             "name": KEY, "in": "header", "required": "dry_run" not in route.asks, "example": f"{route.name}-1",

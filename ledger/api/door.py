@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from ledger.access import PUBLIC, Principal
 from ledger.api.access import Access
 from ledger.api.desk import Desk
-from ledger.api.parameters import PARAMETERS
+from ledger.api.parameters import stated
 from ledger.api.problems import Said
 from ledger.core.errors import Malformed
 
@@ -72,7 +73,8 @@ class Route:
 
     body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
     lists: whether the answer may be had as CSV or Parquet too; files: media types that it may be had in beside JSON.
-    posts: whether it changes the ledger. omits: parameters that need not be stated here.
+    posts: whether it changes the ledger. omits: parameters that need not be stated here. reads_itself: whether what
+    answers reads the question too, elsewhere perhaps.
     """
 
     name: str
@@ -90,15 +92,12 @@ class Route:
     is_keyed: bool = False
     files: tuple[str, ...] = ()
     omits: tuple[str, ...] = ()
+    reads_itself: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The parameters that are part of the address."""
         return tuple(part.strip("{}").partition(":")[0] for part in self.path.split("/") if part.startswith("{"))
-
-    def needs(self, name: str) -> bool:
-        """Return whether a parameter has to be stated."""
-        return PARAMETERS[name].is_needed and name not in self.omits
 
 
 class Door:
@@ -107,6 +106,7 @@ class Door:
     def __init__(self, desk: Desk, access: Access) -> None:
         self._desk, self._access = desk, access
         self._kept: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._looking: dict[tuple[bytes, asyncio.AbstractEventLoop], asyncio.Task[Principal | None]] = {}
 
     def opened_for(self, route: Route) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request on a route: the door first, then what the route does."""
@@ -117,53 +117,50 @@ class Door:
             request.scope["capledger.key"] = principal.key_id
             if route.roles is not OPEN and principal.role not in route.roles:
                 raise Said("forbidden", f"This is not for the role {principal.role}.", "Ask with another role's key.")
-            asked = {**_stated(request, route), **{name: str(text) for name, text in request.path_params.items()}}
+            asked: dict[str, str] = {}
+            if not route.reads_itself:
+                asked = stated(request.scope["query_string"], route.asks, route.omits)
+                asked |= {name: str(text) for name, text in request.path_params.items()}
             return await route.does(Call(request, principal, asked, self._desk, self._access))
 
         answer.__name__ = route.name
         return answer
 
     async def _principal(self, request: Request) -> Principal:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not secret or len(secret) > LONGEST_SECRET:
+        shown = next((value for name, value in request.scope["headers"] if name == b"authorization"), b"")
+        scheme, _, found = shown.partition(b" ")
+        secret = found.decode("latin-1").strip()
+        if scheme.lower() != b"bearer" or not secret or len(secret) > LONGEST_SECRET:
             raise Said("unauthenticated", "No key or token was shown.", "Send `Authorization: Bearer <key>`.")
         digest = hashlib.sha256(secret.encode()).digest()
         kept = self._kept.get(digest)
         if kept and time.monotonic() - kept[0] < KEPT_SECONDS:
             return kept[1]
-        at = datetime.now(UTC)
-        found = await self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
-        if found is None:
+        principal = await asyncio.shield(self._looked_up(digest, secret))
+        if principal is None:
             self._kept.pop(digest, None)
-            await self._count_failure(request, at)
+            await self._count_failure(request, datetime.now(UTC))
             raise Said("unauthenticated", "The key or token is not valid.", "Use one that is not expired or revoked.")
-        self._kept[digest] = time.monotonic(), found
+        self._kept[digest] = time.monotonic(), principal
         self._kept.move_to_end(digest)
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        return found
+        return principal
+
+    def _looked_up(self, digest: bytes, secret: str) -> asyncio.Task[Principal | None]:
+        """Look a key up: once for all who show it at the same time, or the last of them would wait for all others."""
+        under_way = digest, asyncio.get_running_loop()
+        if (task := self._looking.get(under_way)) is None:
+            at = datetime.now(UTC)
+            found = self._desk.run(lambda conn: self._access.authenticate(conn, secret, at=at))
+            task = self._looking[under_way] = asyncio.ensure_future(found)
+            task.add_done_callback(lambda _: self._looking.pop(under_way, None))
+        return task
 
     async def _count_failure(self, request: Request, at: datetime) -> None:
         who = request.client.host if request.client else ""
         if not await self._desk.run(lambda conn: self._access.may_try(conn, who, at=at)):
             raise Said("too_many_attempts", "Too many keys that are not valid came from there.", "Wait a minute.")
-
-
-def _stated(request: Request, route: Route) -> dict[str, str]:
-    """Return the query's parameters; one that the route does not know, or that is stated twice, is refused."""
-    found: dict[str, str] = {}
-    for name, text in request.query_params.multi_items():
-        if name not in route.asks:
-            known = ", ".join(route.asks) or "none"
-            raise Malformed(name[:60], f"'{name[:60]}' is not a parameter of this question.", f"Known: {known}.")
-        if name in found:
-            raise Malformed(name, f"{name} is stated more than once.", "State it once.")
-        found[name] = text
-    for name in route.asks:
-        if route.needs(name) and name not in found:
-            raise Malformed(name, f"{name} is missing.", "State it.")
-    return found
 
 
 def _no_number(word: str) -> Any:

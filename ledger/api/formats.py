@@ -14,6 +14,7 @@ PDF = "application/pdf"
 LISTED = (JSON, CSV, PARQUET)
 _FIGURE = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -45,7 +46,7 @@ def _range(part: str) -> tuple[str, float]:
 
 def as_json(value: Any) -> bytes:
     """Return JSON bytes."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return _as_json(value).encode(errors="replace")
 
 
 def as_csv(columns: Sequence[str], rows: Rows) -> bytes:

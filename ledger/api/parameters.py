@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ledger.core.errors import Malformed
 from ledger.core.movements import ACTIVITIES, fields
@@ -86,6 +87,32 @@ PARAMETERS: Mapping[str, Parameter] = {
     "name": Parameter("A rulebook's name.", BOOK, "us-diffusion-2025", is_needed=True, is_path=True),
     "other": Parameter("The rulebook to compare it with.", BOOK, "us-licensing-2026", is_needed=True, is_path=True),
 }
+
+
+def stated(query: bytes, asks: Sequence[str], omits: Sequence[str] = ()) -> dict[str, str]:
+    """Return a query's parameters; one that the question does not know, or that is stated twice, is refused.
+
+    omits: those that need not be stated here.
+    """
+    found: dict[str, str] = {}
+    for name, text in _pairs(query.decode("latin-1")):
+        if name not in asks:
+            known = ", ".join(asks) or "none"
+            raise Malformed(name[:60], f"'{name[:60]}' is not a parameter of this question.", f"Known: {known}.")
+        if name in found:
+            raise Malformed(name, f"{name} is stated more than once.", "State it once.")
+        found[name] = text
+    for name in asks:
+        if name not in found and PARAMETERS[name].is_needed and name not in omits:
+            raise Malformed(name, f"{name} is missing.", "State it.")
+    return found
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    parts = [each.partition("=") for each in query.split("&") if each]  # the same, where nothing is written otherwise
+    return [(name, text) for name, _, text in parts]
 
 
 def day_of(asked: Mapping[str, str], name: str = "on") -> date:

@@ -51,6 +51,7 @@ STATUS_OF_PROBLEM: Mapping[str, int] = {
     "malformed": 422,
     "bad_rulebook": 422,
     "too_many_attempts": 429,
+    "too_many_questions": 429,
     "internal_error": 500,
     "busy": 503,
     "no_signing_keys": 503,
@@ -119,6 +120,15 @@ def of(fault: Problem) -> Response:
         status = 404 if isinstance(fault, NotFound) else 500 if isinstance(fault, Corrupt) else 422
     detail = f"{fault.where}: {fault.message}" if fault.where else fault.message
     return problem(status, fault.code, detail, fault.remedy, errors=errors, headers=headers)
+
+
+def expected(fault: Exception) -> Response | None:
+    """Return what is told of a failure that a route may end in; None of any other, which is a defect."""
+    if isinstance(fault, Problem):
+        return of(fault)
+    if isinstance(fault, psycopg.errors.QueryCanceled):
+        return of(TOO_SLOW)
+    return of(UNAVAILABLE) if isinstance(fault, psycopg.OperationalError) else None
 
 
 def install(app: FastAPI) -> None:

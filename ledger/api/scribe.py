@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import pickle
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
+from ledger.api.apart import framed, receive, served, start
 from ledger.posting import Asker, Receipt, Request, Writer
 
 if TYPE_CHECKING:
+    import subprocess
+
     from ledger.store.source import Connection
 
 CONNECT_SECONDS = 5
 LONGEST_STATEMENT = "120s"  # an adoption computes every counter anew
-HEAD_BYTES = 8  # the size of what follows
 PROGRAM = "from ledger.api.scribe import serve; serve()"
 
 
@@ -95,42 +91,13 @@ class ScribeProcess:
             self._process = None
 
     def _begin(self) -> None:
-        self._there, theirs = socket.socketpair()
-        found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        with theirs:
-            self._process = subprocess.Popen([sys.executable, "-P", "-c", PROGRAM], stdin=theirs.fileno(), env=found)
+        self._process, self._there = start(PROGRAM)
         self._there.sendall(framed(self._dsn))
-
-
-def framed(what: object) -> bytes:
-    """Return something as bytes, after their number."""
-    data = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
-    return len(data).to_bytes(HEAD_BYTES, "big") + data
-
-
-def receive(there: socket.socket) -> Any:
-    """Return the next thing that was sent framed; None once the other side has hung up."""
-    data = _exactly(there, int.from_bytes(_exactly(there, HEAD_BYTES), "big"))
-    return pickle.loads(data) if data else None
-
-
-def _exactly(there: socket.socket, size: int) -> bytes:
-    found = bytearray()
-    while len(found) < size:
-        data = there.recv(size - len(found))
-        if not data:
-            return b""
-        found += data
-    return bytes(found)
 
 
 def serve() -> None:
     """Be a writer process: where the database is first, then requests, until the server at standard input hangs up."""
-    for told in (signal.SIGINT, signal.SIGTERM):  # meant for the server, which ends this one when all is written
-        signal.signal(told, signal.SIG_IGN)
-    gc.set_threshold(100_000, 50, 50)  # nearly all that is made here ends by itself, and what stays is much
-    with socket.socket(fileno=os.dup(0)) as server:
-        os.dup2(2, 1)  # whatever prints goes to the log
+    with served() as server:
         dsn = receive(server)
         assert isinstance(dsn, str)
         scribe = Scribe(dsn)
@@ -144,7 +111,7 @@ def serve() -> None:
                     scribe.close()
             try:
                 server.sendall(framed(answer))
-            except OSError:
+            except OSError:  # the server is gone
                 return
         scribe.close()
 

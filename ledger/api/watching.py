@@ -9,6 +9,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -88,6 +89,7 @@ class Watched:
 
     def __init__(self, app: ASGIApp, watch: Watch) -> None:
         self._app, self._watch = app, watch
+        self._timers: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -111,11 +113,21 @@ class Watched:
     def _tell(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
         route = scope.get("capledger.route") or getattr(scope.get("route"), "path", None) or UNMATCHED
         method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE") else "OTHER"
-        self._watch.seconds.labels(method, route, str(status)).observe(seconds)
+        timer = self._timers.get((method, route, status))
+        if timer is None:
+            timer = self._timers[method, route, status] = self._watch.seconds.labels(method, route, str(status))
+        timer.observe(seconds)
         if LOG.isEnabledFor(logging.INFO):
-            told = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "method": method, "route": route,
-                    "status": status, "ms": round(seconds * 1e3, 2), "key": scope.get("capledger.key", "")}  # fmt: skip
-            LOG.info(json.dumps(told))
+            at, key = datetime.now(UTC).isoformat(timespec="milliseconds"), _quoted(scope.get("capledger.key", ""))
+            LOG.info(
+                f'{{"at": "{at}", "method": "{method}", "route": {_quoted(route)}, "status": {status}, '
+                f'"ms": {seconds * 1e3:.2f}, "key": {key}}}'
+            )
+
+
+@lru_cache(maxsize=4_096)
+def _quoted(text: str) -> str:
+    return json.dumps(text)
 
 
 class Lines(logging.Formatter):
@@ -134,6 +146,9 @@ class Lines(logging.Formatter):
 
 def log_to_stderr() -> None:
     """Write the log to standard error, a line of JSON each."""
+    # Nobody is told which line or thread wrote: looking for that takes longer than all the rest of a line.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

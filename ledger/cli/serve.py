@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Readers and the writer compute in threads; the one that talks to the network must not wait long for its turn.
 TURN_SECONDS = 0.0005
+READER_PROCESSES = 2  # for what is asked most, so that it does not take turns with the network
 GRACE_SECONDS = 30  # for what is being answered when the server is told to stop
 
 
@@ -38,7 +39,13 @@ def serve(
     settings = Settings.load()
     access, listening = LedgerAccess.of(settings), listen(host, port)
     with listening, open_database(settings) as dsn:
-        run(dsn, listening, access, lambda address: _tell(address, as_json))
+        run(
+            dsn,
+            listening,
+            access,
+            lambda address: _tell(address, as_json),
+            questions_a_minute=settings.questions_a_minute,
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -56,8 +63,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None  # fmt: skip
 
 
-def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str], None]) -> None:
+def run(
+    dsn: str, listening: socket.socket, access: Access, tell: Callable[[str], None], *, questions_a_minute: int = 0
+) -> None:  # fmt: skip
     """Serve on a socket until told to stop. tell: is told the address once requests are taken."""
+    import gc
     import signal
 
     import uvicorn
@@ -73,12 +83,14 @@ def run(dsn: str, listening: socket.socket, access: Access, tell: Callable[[str]
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            gc.collect()
+            gc.freeze()  # what is there now stays: looking it through again and again would hold up answers
             if self.started:
                 tell(address)
 
     sys.setswitchinterval(TURN_SECONDS)
     log_to_stderr()
-    desk = Desk(dsn, writes_apart=True)
+    desk = Desk(dsn, processes=READER_PROCESSES, writes_apart=True, questions_a_minute=questions_a_minute)
     config = uvicorn.Config(
         create_app(desk, access=access, pages=router_of(desk)), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, lifespan="on",

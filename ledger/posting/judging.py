@@ -19,8 +19,8 @@ from ledger.core.movements import Movement
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
 from ledger.core.theirs import is_theirs
+from ledger.positions import fetch_ahead
 from ledger.posting import authorizing, disputing, noticing, proposing
-from ledger.posting.ahead import fetch_ahead
 from ledger.posting.batch import LEDGER, Batch
 from ledger.posting.declaring import stock_moves
 from ledger.posting.memory import Memory
@@ -60,10 +60,13 @@ class Judging:
         """Judge requests in order, each of the asker in the same place; each sees what the ones before it did."""
         keys = [(asker.actor, "" if isinstance(each, Receipt) else each.request.key)
                 for asker, each in zip(askers, asked, strict=True)]  # fmt: skip
-        fetch_ahead(
-            self.memory,
-            [each for key, each in zip(keys, asked, strict=True) if isinstance(each, Asked) and key not in settled],
-        )
+        movements = [
+            each.movement
+            for key, each in zip(keys, asked, strict=True)
+            if isinstance(each, Asked) and each.movement and key not in settled
+        ]
+        if len(movements) > 1:  # a single one fetches what it meets
+            fetch_ahead(self.memory.position, self.memory.source, movements)
         answers = self._answers({seq for seq, _ in settled.values()})
         outcomes: list[Outcome] = []
         within: dict[tuple[str, str], tuple[Asked, Outcome]] = {}

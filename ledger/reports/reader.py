@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from psycopg import IsolationLevel
 
@@ -16,10 +16,12 @@ from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
 from ledger.positions import Books, learn, open_position
+from ledger.reports.remembering import Moved, Remembered
 from ledger.store.past import PastSource
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
+T = TypeVar("T")
 MOST_ASKED = 32  # books asked by name that a reader remembers: their parameters make any number of them
 
 
@@ -48,6 +50,10 @@ class View:
         """Whether counters are kept for what is asked: at the journal's end, under adopted books."""
         return self.book is None and self.known == self.size
 
+    def on_day(self, day: date) -> View:
+        """Return the same view of another day."""
+        return self if day == self.on else replace(self, on=day)
+
     def stamp(self) -> dict[str, Any]:
         """Return what every answer carries: day, record, journal size and rulebook."""
         adoption = self.adoption
@@ -56,14 +62,20 @@ class View:
 
 
 class Reader:
-    """Reads through one connection. Remembers facts, profiles and what books say of them; never an amount."""
+    """Reads through one connection. Remembers facts, profiles and what books say of them; amounts where it is told to.
 
-    def __init__(self, conn: Connection) -> None:
-        conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
+    remembers: whether amounts at the journal's end are kept from view to view, and follow what is recorded since. The
+    position of such a view must not be changed: nothing is tried out on it.
+    """
+
+    def __init__(self, conn: Connection, *, remembers: bool = False) -> None:
+        if not remembers:
+            conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
         self._conn = conn
         self._profiles = Profiles(conn)
         self._knowledge, self._books = Knowledge(), Books()
         self._asked: dict[str, tuple[Rulebook, Books]] = {}
+        self._remembered = Remembered(conn) if remembers else None
 
     @contextmanager
     def view(self, *, on: date, known: int | datetime | None = None, rulebook: str | None = None) -> Iterator[View]:
@@ -77,21 +89,45 @@ class Reader:
             NotFound: there is no such record or rulebook.
             Unusable: row-level security hides the ledger from this login.
         """
+        kept = self._remembered
         try:
-            yield self._view(on, known, rulebook)
+            end = kept.snapshot.open() if kept else self._conn.execute(SQL["end_kept"]).fetchone()
+            yield self._view(end, on, known, rulebook)
         finally:
-            self._conn.rollback()
+            if kept:
+                kept.snapshot.close()
+            else:
+                self._conn.rollback()
 
-    def _view(self, on: date, known: int | datetime | None, rulebook: str | None) -> View:
+    def at_end(self, on: date, ask: Callable[[View], T]) -> T:
+        """Return what `ask` makes of a view at the journal's end; where the journal grows meanwhile, it is asked again.
+
+        Raises what `view` does.
+        """
+        kept = self._remembered
+        if kept is not None:
+            try:
+                end = kept.snapshot.look()
+                if end and (found := kept.at(end)):
+                    return ask(View(cast("Connection", kept.snapshot), on, end[0], end[0], *found, None))
+            except Moved:
+                pass
+            finally:
+                kept.snapshot.close()
+        with self.view(on=on) as view:
+            return ask(view)
+
+    def _view(self, end: tuple[int, int] | None, on: date, known: int | datetime | None, rulebook: str | None) -> View:
         conn = self._conn
-        row = conn.execute(SQL["head"]).fetchone()
-        if row is None:  # an empty ledger has room for everything: what is hidden must not look like one
+        if end is None:  # an empty ledger has room for everything: what is hidden must not look like one
             raise Unusable(
                 "rows_hidden",
                 "The database shows this login nothing of the ledger.",
                 "Connect as the owner of its tables, or be granted capledger_reader.",
             )
-        size = int(row[0])
+        size = end[0]
+        if self._remembered and known is None and not rulebook:
+            return View(conn, on, size, size, *self._remembered.position(*end), None)
         at = record_at(conn, known, size)
         if at < self._knowledge.seq:
             knowledge, books = learn(conn, Knowledge(), at), Books()

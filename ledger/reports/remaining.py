@@ -124,13 +124,24 @@ def remaining(
     Raises:
         NotFound: a party, chip or authorization is not known on the day; its code is the refusal's.
     """
+    movement = asked_of(
+        view.on, destination=destination, recipient=recipient, chip=chip, authorization=authorization,
+        exporter=exporter, **stated,
+    )  # fmt: skip
+    return _remaining(view, explain(view, movement))
+
+
+def asked_of(
+    on: date, *, destination: str, recipient: str, chip: str, authorization: str = "", exporter: str = "",
+    **stated: str,
+) -> Movement:  # fmt: skip
+    """Return the movement of one chip that a question is about: a grant for `license`, else a shipment."""
     kind = "grant" if authorization == "license" else "ship"
     line = Line(
         chip=chip, quantity=Decimal(1), unit="chips", destination=destination, recipient=recipient,
         authorization=authorization, **stated,  # type: ignore[arg-type]
     )  # fmt: skip
-    movement = Movement(kind, view.on, view.on.isoformat(), (line,), exporter)
-    return _remaining(view, explain(view, movement))
+    return Movement(kind, on, on.isoformat(), (line,), exporter)
 
 
 def remaining_models(view: View, terms: Authorization) -> Remaining:
@@ -183,19 +194,9 @@ def _remaining(view: View, judged: Judged) -> Remaining:
         denied = judged.refusal.code == "not_permitted"  # what a rule denies is not held against caps
         why += _turning(turned_on([answer], [] if denied else judged.looked))
     return Remaining(
-        left_tpp,
-        left_chips,
-        binding_cap,
-        why,
-        remedy,
-        answer.rules,
-        answer.review,
-        per_chip,
-        open_tpp,
-        open_chips,
-        caps,
-        readings,
-    )
+        left_tpp, left_chips, binding_cap, why, remedy, answer.rules, answer.review, per_chip, open_tpp, open_chips,
+        caps, readings,
+    )  # fmt: skip
 
 
 def explain(view: View, movement: Movement, *, observed: bool = False, asker: str = OPERATOR) -> Judged:

@@ -133,11 +133,12 @@ class DatabaseSource:
         rows = self._conn.execute(SQL["entries_of"], {"seq": record}).fetchall()
         if not rows:
             return None
-        profiles = self.profiles.get(row[5] for row in rows)
-        return [
-            Entry(line, stage, cause or "", (seq, lot_line), profiles[number], lot_day, day, last_day, chips, tpp)
-            for line, stage, cause, seq, lot_line, number, lot_day, day, last_day, chips, tpp in rows
-        ]
+        return self._entries(rows)
+
+    def entries_after(self, record: int, known: int, most: int) -> list[Entry]:
+        """Return the entries of the records after one and up to another, in order, at most so many."""
+        rows = self._conn.execute(SQL["entries_after"], {"after": record, "known": known, "most": most}).fetchall()
+        return self._entries(rows)
 
     def reversed_by(self, record: int) -> int | None:
         """Return the record that reverses a record, if any."""
@@ -156,4 +157,11 @@ class DatabaseSource:
         return [
             Lot((seq, line), stage, profiles[number], day, last_day, unit, *balances)
             for seq, line, stage, number, day, last_day, unit, *balances in rows
+        ]
+
+    def _entries(self, rows: Sequence[tuple[Any, ...]]) -> list[Entry]:
+        profiles = self.profiles.get(row[5] for row in rows)
+        return [
+            Entry(line, stage, cause or "", (seq, lot_line), profiles[number], lot_day, day, last_day, chips, tpp)
+            for line, stage, cause, seq, lot_line, number, lot_day, day, last_day, chips, tpp in rows
         ]

@@ -94,6 +94,9 @@ class Desk(Protocol):
     ) -> list[Receipt]:
         """Post requests; return their receipts in order."""
 
+    def pace(self, party: str, /) -> None:
+        """Count a question of an exporter about caps that it shares. Raises `Problem` where there were too many."""
+
 
 class Door(Protocol):
     """Who may come in, and what they may see: decided by the layer below, never by a page."""

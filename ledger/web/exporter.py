@@ -34,6 +34,7 @@ _UPLOAD = Page("Upload movements", "A CSV file is tried out first; nothing is po
 async def home(request: Request) -> Response:
     """Show what is left."""
     visit = await Visit.of(request, *EXPORTERS)
+    visit.site.desk.pace(visit.principal.party)
     asked, named = _own(visit.asked()), request.query_params.get("named", "").strip()
     stamp, page = await visit.read(lambda view: showing.home(view, visit.site.door, visit.principal, named), asked)
     return visit.answer(replace(page, stamp=stamp), asked, template="exporter.html")
@@ -55,6 +56,8 @@ async def fit(request: Request) -> Response:
             on = day_of(fields["day"], on)
         except Malformed as problem:
             errors["day"] = f"{problem.message} {problem.remedy}"
+    if is_asked and not errors:
+        visit.site.desk.pace(principal.party)
 
     def show(view: View) -> tuple[dict[str, Any], tuple[Part, ...]]:
         choices = showing.fit_choices(view, door, principal)

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from random import Random
-from urllib.parse import urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 
 from ledger.posting import Request, Writer
 from tests.bench.bench_posting import NEWEST, RAW, insert
 from tests.bench.bench_remaining import fill
+from tests.bench.load import CLIENTS, Load, parent_of, processor_seconds, send
 from tests.bench.report import line, table
 from tests.bench.world import CHIPS, DAYS, FIRST, SEED, World, now
 
-CLIENTS = 64
+WARM = 60_000  # questions before the first that counts
+STEADY = 1_000
+SPREAD_DAYS = 30
+BUSY = ("server", "postgres", "clients")
 PROGRAM = Path(__file__).parent.parent / "serving.py"
 LAST = FIRST + timedelta(days=DAYS)
 
@@ -37,52 +41,73 @@ def measure(dsn: str, writer: Writer, world: World, *, movements: int, entries: 
         fill(plain, writer, world, entries)
         plain.execute("VACUUM ANALYZE")
         plain.execute(RAW)
-        requests, rows = world.movements(), []
+        backend = plain.execute("SELECT pg_backend_pid()").fetchone()
+        postgres = parent_of(backend[0]) if backend else 0
+        requests, rows, questions = world.movements(), list[Row](), questions_of(world)
         with _served(dsn) as (pid, address):
-            load = partial(_load, pid, address)
-            load([_get("/health")] * CLIENTS)
-            load(_questions(world, 2 * CLIENTS))  # readers learn what is known
-            load([_post(each) for each in islice(requests, 1_000)])
+
+            def load(name: str, asked: Sequence[bytes], per_second: float = 0.0) -> None:
+                rows.append((name, send(address, asked, busy, per_second=per_second)))
+
+            def busy() -> dict[str, float]:
+                return {"server": processor_seconds(pid), "postgres": processor_seconds(postgres)}
+
+            load("", [_get("/health")] * CLIENTS)
+            load("", list(islice(questions, WARM)))  # readers learn what is known
+            load("", [_post(each) for each in islice(requests, 1_000)])
+            rows.clear()
             for _ in range(rounds):
                 alone = list(islice(requests, movements))
-                began = time.perf_counter()
-                for request in alone:
-                    writer.post([request], actor="operator", at=now())
-                rows.append(("the library, one by one", len(alone) / (time.perf_counter() - began), 0.0, [], Counter()))
-                asked = [_post(each) for each in islice(requests, 4 * movements)]
-                rows.append((f"{CLIENTS} clients post single movements", *load(asked)))
-                rows.append((f"{CLIENTS} clients ask remaining", *load(_questions(world, 2 * movements))))
-                rows.append((f"{CLIENTS} clients ask /health", *load([_get("/health")] * 4 * movements)))
+                rows.append(("the library, one by one", _timed(alone, partial(_post_alone, writer))))
+                load(
+                    f"{CLIENTS} clients post single movements",
+                    [_post(each) for each in islice(requests, 4 * movements)],
+                )
+                asked = 4 * movements
+                load(f"{CLIENTS} clients ask remaining", list(islice(questions, asked)))
+                load(f"the same, {STEADY:,} a second in all", list(islice(questions, asked)), STEADY)
+                load(f"{CLIENTS} clients ask /health", [_get("/health")] * asked)
                 plain.execute("TRUNCATE raw_journal")
                 sample = plain.execute(NEWEST, (movements,)).fetchall()
-                began = time.perf_counter()
-                insert(plain, sample)
-                rate = len(sample) / (time.perf_counter() - began)
-                rows.append(("raw inserts, one per commit", rate, 0.0, [], Counter()))
+                rows.append(("raw inserts, one per commit", _timed(sample, lambda rows: insert(plain, rows))))
     _print(rows)
+    line("questions", f"{WARM:,} asked before; none is asked twice")
 
 
-Row = tuple[str, float, float, list[float], Counter[int]]
+Row = tuple[str, Load]
+
+
+def _timed(what: Sequence[Any], do: Callable[[Sequence[Any]], None]) -> Load:
+    began = time.perf_counter()
+    do(what)
+    return Load(len(what) / (time.perf_counter() - began))
+
+
+def _post_alone(writer: Writer, requests: Sequence[Request]) -> None:
+    for request in requests:
+        writer.post([request], actor="operator", at=now())
 
 
 def _print(rows: Sequence[Row]) -> None:
-    names = list(dict.fromkeys(name for name, *_ in rows))
-    rates = {name: sorted(rate for each, rate, *_ in rows if each == name) for name in names}
+    names = list(dict.fromkeys(name for name, _ in rows))
+    rates = {name: sorted(load.rate for each, load in rows if each == name) for name in names}
     middle = {name: found[len(found) // 2] for name, found in rates.items()}
     raw, trivial = middle["raw inserts, one per commit"], middle[f"{CLIENTS} clients ask /health"]
     told = []
     for name in names:
-        took = sorted(each for label, _, _, times, _ in rows if label == name for each in times)
-        busy = [seconds for label, _, seconds, *_ in rows if label == name]
+        loads = [load for each, load in rows if each == name]
+        took = sorted(each for load in loads for each in load.times)
         told.append([
             name, f"{middle[name]:,.0f}", f"{rates[name][0]:,.0f} - {rates[name][-1]:,.0f}",
             *(f"{1e3 * took[int(len(took) * share)]:.1f}" if took else "" for share in (0.5, 0.99)),
-            f"{1e6 * sum(busy) / len(busy):,.0f}" if took else "", f"{middle[name] / raw:.2f}",
-            f"{middle[name] / trivial:.2f}",
+            *(f"{1e6 * sum(load.busy[of] for load in loads) / len(loads):,.0f}" if took else "" for of in BUSY),
+            f"{middle[name] / raw:.2f}", f"{middle[name] / trivial:.2f}",
         ])  # fmt: skip
-    table(("", "per second", "range", "p50 ms", "p99 ms", "processor us", "to raw inserts", "to /health"), told)
-    answers: Counter[int] = sum((found for *_, found in rows), Counter())
+    table(("", "per second", "range", "p50 ms", "p99 ms", *(f"{of} us" for of in BUSY), "to raw inserts", "to /health"),
+          told)  # fmt: skip
+    answers: Counter[int] = sum((load.statuses for _, load in rows), Counter())
     line("statuses", ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items())))
+    line("load of the machine, last minute", f"{os.getloadavg()[0]:.1f}")
 
 
 @contextmanager
@@ -114,49 +139,16 @@ def _post(request: Request) -> bytes:
     return head.encode() + body
 
 
-def _questions(world: World, count: int) -> list[bytes]:
-    random, questions = Random(SEED), []
-    for recipient in random.choices(range(len(world.homes)), cum_weights=world.weights, k=count):
-        asked = {"destination": world.homes[recipient], "recipient": f"recipient-{recipient}",
-                 "chip": CHIPS[recipient % 3], "authorization": "license", "on": LAST.isoformat()}  # fmt: skip
-        questions.append(_get(f"/v1/remaining?{urlencode(asked)}"))
-    return questions
-
-
-def _load(pid: int, address: str, asked: Sequence[bytes]) -> tuple[float, float, list[float], Counter[int]]:
-    """Send requests from all clients at once, each client one after the other.
-
-    Returns their rate, the server's processor time for each in seconds, times and statuses.
-    """
-    where = urlsplit(address)
-    queue, times, statuses = iter(asked), [], Counter[int]()
-
-    async def client() -> None:
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        for request in queue:
-            began = time.perf_counter()
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-            await reader.readexactly(length)
-            times.append(time.perf_counter() - began)
-            statuses[int(head[9:12])] += 1
-        writer.close()
-
-    async def everybody() -> float:
-        began = time.perf_counter()
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        return len(asked) / (time.perf_counter() - began)
-
-    before = _processor_seconds(pid)
-    rate = asyncio.run(everybody())
-    return rate, (_processor_seconds(pid) - before) / len(asked), times, statuses
-
-
-def _processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used; where the system does not tell, nothing."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def questions_of(world: World) -> Iterator[bytes]:
+    """Yield questions, none of them twice: of a grant or of an issued license's shipment, on any day of a month."""
+    random, everyone, asked = Random(SEED), range(len(world.homes)), set[tuple[int, str, int]]()
+    while True:
+        for recipient in random.choices(everyone, cum_weights=world.weights, k=1_000):
+            under, day = random.choice(("license", f"L-{recipient}")), random.randrange(SPREAD_DAYS)
+            if (recipient, under, day) in asked:
+                continue
+            asked.add((recipient, under, day))
+            stated = {"destination": world.homes[recipient], "recipient": f"recipient-{recipient}",
+                      "chip": CHIPS[recipient % 3], "authorization": under,
+                      "on": (LAST + timedelta(days=day)).isoformat()}  # fmt: skip
+            yield _get(f"/v1/remaining?{urlencode(stated)}")

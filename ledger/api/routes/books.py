@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from ledger import rulebooks
 from ledger.api import formats
-from ledger.api.answering import Listed, media_of, read, viewing
+from ledger.api.answering import media_of, read, viewing
+from ledger.api.answers import Listed
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
 from ledger.api.parameters import book_of, day_of, known_at, number_of

@@ -7,7 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from ledger.api.answering import Listed, read
+from ledger.api.answering import read
+from ledger.api.answers import Listed
 from ledger.api.door import ANYONE, Call, Route
 from ledger.api.formats import columns_of
 from ledger.api.parameters import id_of, limit_of

@@ -140,6 +140,7 @@ def _receipt(call: Call, posted: Posted) -> Receipt:
 
 
 async def _explain(call: Call, raw: Mapping[str, Any], observed: bool) -> Response:
+    call.desk.pace(call.principal.party)
     request = Request("movement", "dry-run", raw, observed)
     if refusal := call.principal.may_post(request):
         raise problems.Said(refusal.code, refusal.message, refusal.remedy)

@@ -9,32 +9,19 @@ from typing import Any
 from starlette.responses import Response
 
 from ledger import reports
-from ledger.api.answering import Listed, read
+from ledger.api.answering import read, viewing
+from ledger.api.answers import Listed, Ready, answered
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
 from ledger.api.parameters import PARAMETERS, id_of, is_set, limit_of, number_of
+from ledger.api.questions import ASKS, UNDER, Question, read_question
 from ledger.core import movements
 from ledger.core.errors import Malformed, NotFound
 from ledger.posting import Receipt
-from ledger.reports import AskedMovement, View
+from ledger.reports import AskedMovement, Reader, View
 from ledger.reports.usage import SHOWN
 
-WHEN, UNDER = ("on", "known"), ("on", "known", "rulebook")
-LICENSE = "license"  # asks about a grant
-NAMED = ("destination", "recipient", "chip", "authorization", "exporter")
-STATED = (
-    "owner",
-    "operator",
-    "booked_to",
-    "exported_from",
-    "end_use",
-    "eccn",
-    "facility",
-    "lab",
-    "activity",
-    "evidence",
-)
-
+WHEN = ("on", "known")
 CAP_COLUMNS = columns_of(
     "book", "cap", "subject", "tier", "window", "unit", "limit", "used", "doubt", "used_tpp", "left", "state", "law",
     "when_exceeded", "status", "confidence",
@@ -55,23 +42,18 @@ MOVEMENT_COLUMNS = columns_of(
 
 async def ask_remaining(call: Call) -> Response:
     """Return how much still fits: of a grant for `license`, else of a shipment."""
-    asked = call.asked
-    authorization = asked.get("authorization", "")
-    line = {name: asked.get(name, "") for name in (*NAMED[:3], *STATED)} | {"quantity": "1"}
-    line["authorization"] = "" if authorization == LICENSE else authorization
-    movement, _ = movements.parse(
-        {"movement": "ship", "effective_on": "2000-01-01", "exporter": asked.get("exporter", ""), "lines": [line]}
-    )
-    read_line = movement.lines[0]
-    stated: dict[str, Any] = {name: value for name in STATED if (value := getattr(read_line, name))}
+    call.desk.pace(call.principal.party)
+    question = Question.of(call.principal, call.request.scope)
+    if call.desk.readers and question.is_at_the_end and (answer := await call.desk.left(question)):
+        return answer
+    stated, how = read_question(question)
 
-    def ask(view: View) -> dict[str, Any]:
-        return call.access.left_for(
-            call.principal, view, destination=read_line.destination, recipient=read_line.recipient,
-            chip=read_line.chip, authorization=authorization, exporter=movement.exporter, **stated,
-        ).body()  # fmt: skip
+    def ask(reader: Reader) -> Response:
+        with viewing(reader, how.day, how.known, how.book) as view:
+            told = answered(how, view, lambda view: call.access.left_for(call.principal, view, **stated).body())
+            return Ready(told)
 
-    return await read(call, ask)
+    return await call.desk.read(ask)
 
 
 async def list_usage(call: Call) -> Response:
@@ -170,7 +152,7 @@ def _names(*names: str) -> tuple[str, ...]:
 
 ROUTES = (
     Route("ask_remaining", "GET", "/v1/remaining", ANYONE, "How much still fits the caps", ask_remaining,
-          "RemainingAnswer", _names(*NAMED, *STATED, *UNDER)),
+          "RemainingAnswer", _names(*ASKS), reads_itself=True),
     Route("list_usage", "GET", "/v1/usage", SEES_ALL, "Totals per stage and subject", list_usage, "Usages",
           ("by", *UNDER), lists=True),
     Route("list_caps", "GET", "/v1/caps", SEES_ALL, "Every counter against its limit", list_caps, "Caps", UNDER,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from ledger.api import formats
-from ledger.api.answering import Filed, read
+from ledger.api.answering import read
+from ledger.api.answers import Filed
 from ledger.api.door import ANYONE, Call, Route
 from ledger.api.parameters import day_of, id_of
 from ledger.core.movements import fields

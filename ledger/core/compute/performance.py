@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from fractions import Fraction
 from string import ascii_letters
 from typing import Literal
 
@@ -155,7 +154,9 @@ def _class_by_density(tpp: Decimal, area_mm2: Decimal) -> ControlClass:
 
 def _ratio(part: Decimal, whole: Decimal) -> Decimal:
     """Return part / whole rounded once, half-even, to 6 places."""
-    millionths = round(Fraction(part) * 1_000_000 / Fraction(whole))
+    (over, under), (by, of) = part.as_integer_ratio(), whole.as_integer_ratio()
+    millionths, rest = divmod(over * of * 1_000_000, under * by)
+    millionths += 2 * rest > under * by or (2 * rest == under * by and millionths % 2)
     if abs(millionths) >= 10**DIGITS:
         raise too_long("ratio")
     return Decimal(f"{millionths}E-6")
