@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ledger.core.facts import AUTHORIZATION_KINDS, UNKNOWN, Authorization, Chip
 from ledger.core.knowledge import Knowledge
+from ledger.core.lens import made
 from ledger.core.lots import Place
 from ledger.core.movements import Line, Movement
 from ledger.core.position import Position
@@ -60,7 +61,7 @@ def resolve(movement: Movement, number: int, line: Line, position: Position) -> 
         known = position.resolved[key] = found
     profile, authorization, chip = known
     chips, tpp = count(line, chip)
-    return Resolved(number, line, profile, authorization, chips, tpp)
+    return made(Resolved, (number, line, profile, authorization, chips, tpp))
 
 
 def _look_up(

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from psycopg.sql import SQL as Text
 from psycopg.sql import Composed, Identifier
 from psycopg.types.json import Jsonb
+from psycopg.types.string import BytesBinaryDumper
 
 from ledger.core.lens import Amount, Entry, Key
 from ledger.core.lots import Lot
@@ -131,6 +132,7 @@ def add_rows(conn: Connection, rows: Mapping[LiteralString, Sequence[Row]]) -> N
                 conn.execute(_INSERTS[table], [list(column) for column in zip(*added, strict=True)])
         return
     with conn.cursor() as cursor:
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)  # in C; the one that is found by the type is not
         for table, added in rows.items():
             if added:
                 with cursor.copy(_COPIES[table]) as copy:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from ledger.core.facts import UNKNOWN
-from ledger.core.lens import ZERO, Entry, Stage
+from ledger.core.lens import ZERO, Entry, Stage, made
 from ledger.core.lots import Lot, LotRef, LotStage
 from ledger.core.movements import OBSERVED_KINDS, Movement
 from ledger.core.position import Position
@@ -68,7 +68,10 @@ class Drawing:
     def enter(self, asked: Resolved, stage: Stage, lot: Lot) -> None:
         """Add what a line brings, at its own lot."""
         self.plan.entries.append(
-            Entry(asked.number, stage, "", lot.ref, lot.profile, lot.day, lot.day, lot.last_day, asked.chips, asked.tpp)
+            made(
+                Entry,
+                (asked.number, stage, "", lot.ref, lot.profile, lot.day, lot.day, lot.last_day, asked.chips, asked.tpp),
+            )
         )
 
     def take(self, stage: Stage, take: Take, line: int, *, sign: int = -1, cause: str = "") -> None:
@@ -76,8 +79,11 @@ class Drawing:
         chips = None if take.chips is None else sign * take.chips
         lot = take.lot
         self.plan.entries.append(
-            Entry(line, stage, cause, lot.ref, lot.profile, lot.day, self.movement.effective_on, lot.last_day, chips,
-                  sign * take.tpp)
+            made(
+                Entry,
+                (line, stage, cause, lot.ref, lot.profile, lot.day, self.movement.effective_on, lot.last_day, chips,
+                 sign * take.tpp),
+            )
         )  # fmt: skip
 
     def draw(self, asked: Resolved, balance: Balance, what: str, code: str, *, up_to: bool = False) -> list[Take]:
