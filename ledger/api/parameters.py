@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ledger.core import asof
 from ledger.core.errors import Malformed
 from ledger.core.movements import ACTIVITIES, fields
 from ledger.reports import DIMENSIONS
@@ -134,22 +135,8 @@ def day_of(asked: Mapping[str, str], name: str = "on") -> date:
 
 
 def known_at(asked: Mapping[str, str]) -> int | datetime | None:
-    """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. None where not said."""
-    text = asked.get("known")
-    if text is None:
-        return None
-    try:
-        if _NUMBER(text):
-            return int(text)
-        if len(text) == len("2026-06-30"):
-            return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Malformed(
-            "known", f"known is '{text[:40]}', which is neither a record nor a moment.",
-            "Write a record's number, 2026-06-30, or 2026-06-30T12:00:00Z.",
-        ) from None  # fmt: skip
+    """Return a journal number or a moment; None where not said."""
+    return asof.known_at(asked["known"]) if "known" in asked else None
 
 
 def book_of(asked: Mapping[str, str], name: str = "rulebook") -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ledger.cli import output
+from ledger.core import asof
 from ledger.core.compute import grouped, plain
 from ledger.core.errors import Malformed
 
@@ -73,22 +74,8 @@ def day_of(text: str, option: str = "--on") -> date:
 
 
 def known_at(text: str, option: str = "--known") -> int | datetime | None:
-    """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. None where not said."""
-    if not text:
-        return None
-    try:
-        if text.isdecimal() and text.isascii():
-            return int(text)
-        if len(text) == len("2026-06-30"):
-            return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Malformed(
-            option.strip("-"),
-            f'{option} "{output.clean(text[:40])}" is neither a record nor a moment.',
-            "Write a record's number, 2026-06-30, or 2026-06-30T12:00:00Z.",
-        ) from None
+    """Return a journal number or a moment; None where not said."""
+    return asof.known_at(output.clean(text), option) if text else None
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
+from ledger.core import asof
 from ledger.core.errors import Malformed
 from ledger.web.parts import path
 
@@ -43,20 +44,8 @@ def day_of(text: str, today: date) -> date:
 
 
 def known_at(text: str) -> int | datetime | None:
-    """Return a journal number, or a moment: of a day its last, of one without a zone as UTC. Raises `Malformed`."""
-    if not text:
-        return None
-    try:
-        if text.isdecimal() and text.isascii():
-            return int(text)
-        if len(text) == len("2026-06-30"):
-            return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Malformed(
-            "known", f'"{text[:40]}" is neither a record nor a moment.', "Write a record's number, or 2026-06-30."
-        ) from None
+    """Return a journal number or a moment; None where not said. Raises `Malformed`."""
+    return asof.known_at(text) if text else None
 
 
 def record_of(text: str, otherwise: int) -> int:
