@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from hashlib import sha256
 
@@ -88,11 +89,10 @@ def _life(lived: list[Happening], asked: Asked) -> Steps:
 
 
 def _entries(view: View, name: str, asked: Asked) -> Table:
-    profiles = view.profiles.all()
-    wanted = {
-        "profiles": [n for n, profile in profiles.items() if profile.authorization == name], "known": view.known,
-        "before": view.known + 1, "most": MOST_RECORDS,
-    }  # fmt: skip
+    stating = {"stated": json.dumps({"authorization": name}), "destinations": []}
+    numbers = [number for (number,) in view.conn.execute(SQL["profiles_stating"], stating)]
+    profiles = view.profiles.get(numbers)
+    wanted = {"profiles": numbers, "known": view.known, "before": view.known + 1, "most": MOST_RECORDS}
     found = view.conn.execute(SQL["entries_of_profiles"], wanted)
     columns = (Column("Record", right=True), Column("Day"), Column("Stage"), Column("Why"), Column("Chip"),
                Column("Chips", right=True), Column("TPP", right=True))  # fmt: skip

@@ -196,5 +196,6 @@ def _said(kind: str, body: dict[str, Any]) -> str:
 
 
 def _name(view: View, party: str) -> str:
-    known = view.position.knowledge.parties.get(party)
+    knowledge = view.position.knowledge
+    known = knowledge.party(party, view.on) or knowledge.parties.get(party)
     return known.name if known else party

@@ -56,10 +56,7 @@ def country(view: View, totals: Totals, asked: Asked, code: str) -> Page:
         "Counts as": country_name(counts_as) if counts_as != code else "",
         "Basis": listed.basis, "Note": listed.note, "Source": listed.source, "Confidence": listed.confidence,
     }  # fmt: skip
-    caps = [
-        each for each in sorted(standings(view), key=severity)
-        if f"destination={counts_as}" in each.subject.split(",")
-    ]  # fmt: skip
+    caps = sorted(standings(view, of=("destination", counts_as)), key=severity)
     parts: list[Part] = [
         _stages(stages, view),
         caps_table("Caps kept for the country", caps[:MOST_ROWS], asked, "No cap of the rulebook counts it."),
@@ -98,10 +95,7 @@ def recipient(view: View, asked: Asked, name: str) -> Page:
     party = knowledge.party(name, view.on) or knowledge.parties.get(name)
     if party is None:
         raise NotFound(f'No party "{name[:60]}" is known at record {view.known:,}.', "Search for its name.")
-    caps = [
-        each for each in sorted(standings(view), key=severity)
-        if name in {part.partition("=")[2] for part in each.subject.split(",")}
-    ]  # fmt: skip
+    caps = sorted(standings(view, of=("", name)), key=severity)
     rows = {
         "Id": Cell(party.party, kind="code"),
         "Roles": Cell(", ".join(party.roles)),
