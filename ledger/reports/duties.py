@@ -144,7 +144,9 @@ def _shipments(view: View, adoption: Adoption, duty: Duty, when: OneShipment, al
     return [act for kind in SHIPPING for act in acts(view.conn, view.profiles, kind, sized)]
 
 
-def _changes(view: View, adoption: Adoption, duty: Duty, alike: Sequence[_Alike]) -> Iterator[tuple[Profile, date, Decimal]]:
+def _changes(
+    view: View, adoption: Adoption, duty: Duty, alike: Sequence[_Alike]
+) -> Iterator[tuple[Profile, date, Decimal]]:
     """Yield how what is in transit or installed changed, by profile and day."""
     wanted = {"profiles": _profiles(view, adoption, duty, alike), "known": view.known, "until": view.on}
     for number, day, tpp in view.conn.execute(SQL["held_by_profile"], wanted).fetchall():

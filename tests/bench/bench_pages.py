@@ -34,6 +34,7 @@ TARGET_MS = 500
 FRESH, POSTED, NEW_DAY, AGAIN = "fresh process", "after a posting", "new day", "again"
 CASES = (FRESH, POSTED, NEW_DAY, AGAIN)
 EXPORTER = "exporter-0"
+MONTH = urlencode({"first": "2025-06-01", "last": "2025-06-30"})
 HASTE = "CAPLEDGER_QUESTIONS_A_MINUTE"  # an exporter asks more here than a person would
 
 
@@ -156,7 +157,7 @@ def _pages(dsn: str, world: World) -> list[tuple[str, str, str]]:
         run = conn.execute("SELECT max(seq) FROM reconciliation").fetchone() or (0,)
     license_ = f"/exporter/fit?{urlencode({'authorization': 'L-0', 'chip': CHIPS[0], 'quantity': '5'})}"
     official = {
-        "overview": "/", "caps": "/caps", "a cap": f"/caps/{cap.cap}",
+        "overview": "/", "caps": "/caps", "caps, watched ones too": "/caps?state=all", "a cap": f"/caps/{cap.cap}",
         "a cap of one subject": f"/caps/{cap.cap}?{urlencode({'subject': cap.subject})}",
         "countries": "/countries", "a country": f"/countries/{busiest}", "recipients": "/recipients",
         "recipients by name": "/recipients?named=recipient-12", "a recipient": "/recipients/recipient-0",
@@ -168,6 +169,9 @@ def _pages(dsn: str, world: World) -> list[tuple[str, str, str]]:
         "records of a kind": "/records?kind=request.refused",
         "records about a recipient": "/records?about=recipient-0",
         "records about a country": f"/records?about={busiest}", "a record": f"/records/{last[0]}",
+        "statements": "/statements", "statement of a recipient": f"/statements?recipient=recipient-0&{MONTH}",
+        "statement of a country": f"/statements?country={busiest}&{MONTH}",
+        "statement of an exporter": f"/statements?exporter={EXPORTER}&{MONTH}",
     }  # fmt: skip
     own = {
         "exporter: what is left": "/exporter", "exporter: search": f"/exporter?named={quote('recipient-12')}",

@@ -37,23 +37,28 @@ MOST_DAYS = 30
 
 
 def all_caps(view: View, asked: Asked, *, wanted: str, named: str, after: int) -> Page:
-    """Return the page of every cap in use. wanted: a state; named: part of a cap's name or subject."""
-    found = sorted(standings(view), key=severity)
-    states = [name for name in WORST_FIRST if any(each.state == name for each in found)]
+    """Return the page of every cap in use. named: part of a cap's name or subject.
+
+    wanted: a state, `all`, or "" for those with a limit: of what is only watched there may be one for each party.
+    """
+    found = sorted(standings(view, limited=wanted not in ("all", "watched")), key=severity)
     shown = [
         each for each in found
-        if wanted in ("", each.state) and named.casefold() in f"{each.cap} {subject_words(each.subject)}".casefold()
+        if wanted in ("", "all", each.state)
+        and named.casefold() in f"{each.cap} {subject_words(each.subject)}".casefold()
     ]  # fmt: skip
     rest = shown[after + MOST_ROWS :]
     more = Cell(f"The next of {len(rest):,} more", asked.path("caps", state=wanted, named=named,
                 after=str(after + MOST_ROWS))) if rest else None  # fmt: skip
-    empty = "No cap has this state." if wanted else "No cap is in use: nothing that counts was posted."
+    empty = "No cap matches." if wanted or named else "No cap is in use: nothing that counts was posted."
     parts = (
         caps_table("Caps in use, what needs attention first", shown[after : after + MOST_ROWS], asked, empty, more),
     )
-    options = [("", "any state"), *((name, name) for name in states)]
+    options = [("", "any, with a limit"), *((name, name) for name in WORST_FIRST), ("all", "any, watched ones too")]
+    of = {"all": "counters", "watched": "counters that are only watched"}.get(wanted, "counters with a limit")
+    lead = f"{len(shown):,} {of}." if not named else f'{len(shown):,} {of} that match "{named[:60]}".'
     return Page(
-        "Caps", f"{len(shown):,} of {len(found):,} counters.", parts,
+        "Caps", lead, parts,
         extra={"options": options, "wanted": wanted, "named": named},
     )  # fmt: skip
 

@@ -63,7 +63,7 @@ def overview(view: View, totals: Totals, asked: Asked, now: datetime) -> Page:
     parts.append(_feeds(view, last, now, asked))
     parts.append(_tiers(view, found, stages, asked))
     by_country = _country_caps(found)
-    if shown := world_map(view, stages, by_country):
+    if shown := world_map(view, stages, by_country, asked):
         parts.append(shown)
     parts.append(_countries(stages, by_country, view, asked))
     return Page("Overview", "How licensed chips stand against the caps.", tuple(parts))

@@ -10,7 +10,7 @@ from ledger.core.errors import NotFound
 from ledger.core.facts import UNKNOWN, Authorization
 from ledger.reports import CapStanding, View, standings
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, state
+from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, path, state
 from ledger.web.showing.overview import COUNTRY_COLUMNS, country_row
 from ledger.web.showing.standing import caps_table, country_name, severity
 from ledger.web.showing.totals import STAGES, Totals
@@ -64,7 +64,17 @@ def country(view: View, totals: Totals, asked: Asked, code: str) -> Page:
         _authorizations(view, asked, "Authorizations", lambda each: each.destination == code),
         Facts("The country as listed", tuple((term, Cell(text)) for term, text in rows.items() if text)),
     ]  # fmt: skip
-    return Page(listed.name, "", tuple(parts), (Cell("Countries", asked.path("countries")), Cell(listed.name)))
+    return Page(listed.name, "", tuple(parts), (Cell("Countries", asked.path("countries")), Cell(listed.name)),
+                extra={"also": _also(view, asked, code, "country")})  # fmt: skip
+
+
+def _also(view: View, asked: Asked, name: str, role: str) -> tuple[Cell, ...]:
+    """Return where more of a country or a party is told: its records, and its statement of the year so far."""
+    days = {"first": view.on.replace(month=1, day=1).isoformat(), "last": view.on.isoformat()}
+    return (
+        Cell("Every record about it", asked.path("records", about=name)),
+        Cell(f"Statement of {view.on.year} so far", path("statements", **{role: name}, **days, known=asked.known_text)),
+    )
 
 
 def recipients(view: View, asked: Asked, *, named: str) -> Page:
@@ -114,8 +124,9 @@ def recipient(view: View, asked: Asked, name: str) -> Page:
         Facts("The party as registered", tuple((term, cell) for term, cell in rows.items() if cell.text)),
     ]  # fmt: skip
     lead = "" if knowledge.party(name, view.on) else f"Nothing was stated of it for {view.on}; this is what was last."
+    role = "exporter" if "exporter" in party.roles else "recipient"
     return Page(party.name, lead, tuple(parts), (Cell("Recipients", asked.path("recipients")), Cell(party.name)),
-                extra={"history": asked.path("records", about=name)})  # fmt: skip
+                extra={"also": _also(view, asked, name, role)})  # fmt: skip
 
 
 def _seat(code: str) -> str:
@@ -160,11 +171,11 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
 
 def _path(view: View, asked: Asked, name: str) -> Steps:
     knowledge = view.position.knowledge
-    path = knowledge.ownership_path(name, view.on)
+    upward = knowledge.ownership_path(name, view.on)
     rows = []
-    for n, each in enumerate(path):
+    for n, each in enumerate(upward):
         party = knowledge.party(each, view.on)
-        words = "The ultimate parent." if n == len(path) - 1 else ""
+        words = "The ultimate parent." if n == len(upward) - 1 else ""
         rows.append((Cell(party.name if party else each, asked.path("recipients", each)),
                      _seat(party.headquarters) if party else "not registered", words))  # fmt: skip
     empty = "The ultimate parent is unknown: what turns on it is undetermined, and refuses."

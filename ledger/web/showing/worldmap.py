@@ -14,8 +14,10 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from ledger import reference
 from ledger.core.rulebook import Rulebook
 from ledger.reports import CapStanding, View
+from ledger.web.asking import Asked
 from ledger.web.parts import SHAPES, Land, Map
 from ledger.web.showing.standing import NEAR, country_name, percent
 
@@ -47,9 +49,10 @@ def outlines() -> tuple[Outline, ...]:
 
 
 def world_map(
-    view: View, stages: Mapping[str, Mapping[str, Decimal]], caps: Mapping[str, CapStanding]
+    view: View, stages: Mapping[str, Mapping[str, Decimal]], caps: Mapping[str, CapStanding], asked: Asked
 ) -> Map | None:  # fmt: skip
-    """Return the map: each country's tier, whether chips are licensed there, and the state of its own cap.
+    """Return the map: each country's tier, whether chips are licensed there, and the state of its own cap; each leads
+    to the country's page.
 
     stages: TPP by country and stage. caps: the country's cap that needs attention most, where it has one.
     """
@@ -58,7 +61,7 @@ def world_map(
         return None
     book = adoption.book
     tiers = list(book.tiers)
-    lands = tuple(_land(each, book, tiers, view, stages, caps) for each in outlines())
+    lands = tuple(_land(each, book, tiers, view, stages, caps, asked) for each in outlines())
     legend = []
     for n, tier in enumerate(tiers):
         shade, word = f"tier-{min(n, HUES - 1)}", _tier_word(tier)
@@ -75,14 +78,15 @@ def world_map(
 
 def _land(
     outline: Outline, book: Rulebook, tiers: list[str], view: View, stages: Mapping[str, Mapping[str, Decimal]],
-    caps: Mapping[str, CapStanding],
+    caps: Mapping[str, CapStanding], asked: Asked,
 ) -> Land:  # fmt: skip
     code = outline.code
     country = book.place(code) if code else ""
     tier = book.tier(code, view.on) if code else None
     at = outline.center if outline.is_dot else None
+    href = asked.path("countries", code) if code in reference.countries() else ""
     if tier is None:
-        return Land(code, country_name(code), f"{country_name(code)}: no tier", "tier-none", outline.path, at)
+        return Land(code, country_name(code), f"{country_name(code)}: no tier", "tier-none", outline.path, at, href)
     hue = min(tiers.index(tier), HUES - 1)
     licensed = stages.get(country, {}).get("licensed", Decimal(0))
     cap = caps.get(country)
@@ -92,7 +96,8 @@ def _land(
     if cap:
         says += f", cap {cap.cap} {cap.state} {percent(cap.used, cap.limit)}".rstrip()
     mark = SHAPES[cap.state] if cap and is_near and country == code else ""
-    return Land(code, country_name(code), says, f"tier-{hue}-{level}", outline.path, at, "", mark, outline.center)
+    return Land(code, country_name(code), says, f"tier-{hue}-{level}", outline.path, at, href, mark,
+                outline.center)  # fmt: skip
 
 
 def _tier_word(tier: str) -> str:
