@@ -63,7 +63,7 @@ def environment() -> Environment:
     made.globals |= {
         "menu": menu,
         "title": "",
-        "keep": {},
+        "kept": (),
         "also": (),
         "path": path,
         "shape": lambda state: SHAPES.get(state, ""),

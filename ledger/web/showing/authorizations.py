@@ -42,7 +42,7 @@ def authorization(view: View, asked: Asked, name: str) -> Page:
         "Check code": Cell(check_code(view, name), kind="code", note="for the public license checker"),
     }  # fmt: skip
     parts: list[Part] = [
-        _figures(view, name, state(terms.state if is_active(terms, view.on) or terms.state != "active"
+        _figures(view, asked, name, state(terms.state if is_active(terms, view.on) or terms.state != "active"
                                    else "not in its days")),
         _life(lived, asked),
         _entries(view, name, asked),
@@ -64,7 +64,7 @@ def check_code(view: View, name: str) -> str:
     return "-".join((made[:4], made[4:8], made[8:]))
 
 
-def _figures(view: View, name: str, how: Cell) -> Figures:
+def _figures(view: View, asked: Asked, name: str, how: Cell) -> Figures:
     wanted = {"name": "authorization", "value": name, "known": view.known, "day": view.on}
     tpp: dict[str, Decimal] = {}
     chips: dict[str, int] = {}
@@ -74,7 +74,8 @@ def _figures(view: View, name: str, how: Cell) -> Figures:
     rows: list[tuple[str, Cell]] = [("state", how)]
     for stage in ("licensed", "open", "shipped", "installed"):
         note = f"{chips[stage]:,} chips" if chips.get(stage) else ""
-        rows.append((f"{stage}, TPP", number(tpp.get(stage, Decimal(0)), note=note)))
+        behind = asked.path("records", about=name) if tpp.get(stage) else ""
+        rows.append((f"{stage}, TPP", number(tpp.get(stage, Decimal(0)), href=behind, note=note)))
     return Figures(f"On {view.on}", tuple(rows))
 
 

@@ -85,8 +85,7 @@ def difference(view: View, asked: Asked, name: str, other: str) -> Page:
     note = f"The first {MOST_DIFFERENCES} of {len(found):,}." if len(found) > MOST_DIFFERENCES else ""
     table = Table(f"From {name} to {other}", columns, rows, "Both say the same.", note)
     crumbs = (Cell("Rulebooks", asked.path("rulebooks")), Cell(name, asked.path("rulebooks", name)), Cell("difference"))
-    return Page(f"What differs: {name}, {other}", f"{len(found):,} differences.", (table,), crumbs,
-                extra={"keep": {"with": other}})  # fmt: skip
+    return Page(f"What differs: {name}, {other}", f"{len(found):,} differences.", (table,), crumbs)  # fmt: skip
 
 
 def tested(found: Backtest, asked: Asked) -> Page:

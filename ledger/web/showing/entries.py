@@ -15,7 +15,7 @@ from ledger.core.lens import Key, Lens
 from ledger.core.rulebook import Cap, Rulebook, dimensions_of
 from ledger.reports import View
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Table, number
+from ledger.web.parts import Cell, Column, Table, change, number
 from schema.queries import SQL
 
 # Dimensions of a counter's subject that a profile states as they are, and how it calls them.
@@ -86,7 +86,7 @@ def entries_table(found: list[Moved], going_on: int | None, unit: str, asked: As
         (
             number(each.seq, href=asked.path("records", each.seq)), Cell(each.day.isoformat()), Cell(each.stage),
             Cell(each.chip), Cell(each.recipient, asked.path("recipients", each.recipient)),
-            number(each.chips, "equivalents"), number(each.tpp), Cell(f"{each.change:+,f}", kind="number"),
+            number(each.chips, "equivalents"), number(each.tpp), change(each.change),
         )
         for each in found
     )  # fmt: skip

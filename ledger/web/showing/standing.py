@@ -101,7 +101,7 @@ def _row(each: CapStanding, asked: Asked) -> tuple[Cell, ...]:
         Cell(subject_words(each.subject), subject_path(asked, each.subject)),
         state(each.state),
         number(each.used, href=behind, note=note),
-        number(each.limit, without),
+        number(each.limit, without, href=asked.path("caps", each.cap), note=each.remark),
         number(each.left, "not limited" if each.state == "watched" else "undetermined"),
         Cell(each.unit),
         meter(each.used, each.limit),

@@ -8,7 +8,7 @@ from datetime import datetime
 from ledger.reports.statement import Line, Statement
 from ledger.reports.usage import SHOWN
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Part, Table, number, state, unconfirmed
+from ledger.web.parts import Cell, Column, Part, Table, change, number, state, unconfirmed
 from ledger.web.showing.overview import disputes_table
 from ledger.web.showing.standing import cap_path, country_name, subject_path, subject_words
 
@@ -36,7 +36,7 @@ def _balances(found: Statement) -> Table:
     rows = tuple(
         (
             Cell(stage.replace("_", " "), kind="title"), number(found.opening[stage].tpp),
-            Cell(f"{found.closing[stage].tpp - found.opening[stage].tpp:+,f}", kind="number"),
+            change(found.closing[stage].tpp - found.opening[stage].tpp),
             number(found.closing[stage].tpp, note=_equivalents(found, stage)), number(found.opening[stage].chips),
             number(found.closing[stage].chips),
         )
@@ -55,30 +55,27 @@ def _lines(found: Statement, asked: Asked) -> Table:
     columns = (
         Column("Day"), Column("Record", right=True), Column("What"), Column("Stage"),
         Column("Before", "TPP", right=True), Column("Change", "TPP", right=True), Column("After", "TPP", right=True),
-        Column("Change", "chips", right=True),
-        Column("Recipient"), Column("Country"), Column("Authorization"), Column("Chip"),
+        Column("Change", "chips", right=True), Column("Of"),
     )  # fmt: skip
-    rows = tuple(row for line in found.lines[:MOST_LINES] for row in _rows(line, asked))
-    note = ""
+    rows = tuple(row for line in found.lines[:MOST_LINES] for row in _rows(line, found, asked))
+    note = "Late is what was recorded after the last day." if any(line.is_late for line in found.lines) else ""
     if len(found.lines) > MOST_LINES:
-        note = f"The first {MOST_LINES} of {len(found.lines):,} lines: the files have all of them."
+        note += f" The first {MOST_LINES} of {len(found.lines):,} lines: the files have all of them."
     return Table("Movements, each stage with its old and new balance", columns, rows, "Nothing moved in these days.",
                  note)  # fmt: skip
 
 
-def _rows(line: Line, asked: Asked) -> Iterable[tuple[Cell, ...]]:
+def _rows(line: Line, found: Statement, asked: Asked) -> Iterable[tuple[Cell, ...]]:
+    to = "" if found.recipient and found.country else f"{line.recipient}, {country_name(line.country)}"
+    about = Cell(line.chip, note=", ".join(filter(None, (to, line.authorization))))
     for each in line.changes:
         yield (
             Cell(line.day.isoformat()), number(line.record, href=asked.path("records", line.record)),
-            Cell(line.what, note="recorded after the last day" if line.is_late else ""),
+            Cell(line.what, note="late" if line.is_late else ""),
             Cell(each.stage.replace("_", " ")), number(each.before.tpp),
-            Cell(f"{each.amount.tpp:+,f}", kind="number"), number(each.after.tpp),
-            Cell(f"{each.amount.chips:+,}", kind="number") if each.amount.chips else Cell("none"),
-            Cell(line.recipient, asked.path("recipients", line.recipient)),
-            Cell(country_name(line.country), asked.path("countries", line.country)),
-            Cell(line.authorization, asked.path("authorizations", line.authorization)) if line.authorization
-            else Cell("none"),
-            Cell(line.chip),
+            change(each.amount.tpp), number(each.after.tpp),
+            change(each.amount.chips) if each.amount.chips else Cell("none"),
+            about,
         )  # fmt: skip
 
 

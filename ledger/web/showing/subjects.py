@@ -16,6 +16,7 @@ from ledger.web.showing.standing import caps_table, country_name, severity
 from ledger.web.showing.totals import STAGES, Totals
 from schema.queries import SQL
 
+EARLIEST = "2020-01-01"  # no chip was licensed before
 MOST_ROWS = 250
 MOST_HELD = 100
 AUTHORIZATION_COLUMNS = (
@@ -58,7 +59,7 @@ def country(view: View, totals: Totals, asked: Asked, code: str) -> Page:
     }  # fmt: skip
     caps = sorted(standings(view, of=("destination", counts_as)), key=severity)
     parts: list[Part] = [
-        _stages(stages, view),
+        _stages(stages, view, asked.path("records", about=code)),
         caps_table("Caps kept for the country", caps[:MOST_ROWS], asked, "No cap of the rulebook counts it."),
         _held(view, asked, "destination", code, "Recipients, most licensed first"),
         _authorizations(view, asked, "Authorizations", lambda each: each.destination == code),
@@ -133,8 +134,11 @@ def _seat(code: str) -> str:
     return "unknown" if code == UNKNOWN else f"{country_name(code)} ({code})"
 
 
-def _stages(stages: Mapping[str, Decimal], view: View) -> Figures:
-    rows = tuple((f"{stage.replace('_', ' ')}, TPP", number(stages[stage])) for stage in STAGES)
+def _stages(stages: Mapping[str, Decimal], view: View, behind: str) -> Figures:
+    rows = tuple(
+        (f"{stage.replace('_', ' ')}, TPP", number(stages[stage], href=behind if stages[stage] else ""))
+        for stage in STAGES
+    )
     return Figures(f"On {view.on}", rows)
 
 
@@ -159,7 +163,7 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
             Cell(party, asked.path("recipients", party)) if by_recipient
             else Cell(_seat(code), asked.path("countries", code)),
             number(chips.get((party, code)), "none"),
-            *(number(sums[party, code].get(stage, Decimal(0))) for stage in shown),
+            *(_amount(sums[party, code].get(stage), view, asked, party, code) for stage in shown),
         )
         for party, code in ranked[:MOST_HELD]
     )  # fmt: skip
@@ -167,6 +171,14 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
     if len(ranked) > MOST_HELD:
         note += f" The first {MOST_HELD} of {len(ranked):,}."
     return Table(caption, columns, rows, "Nothing was licensed or shipped.", note)
+
+
+def _amount(tpp: Decimal | None, view: View, asked: Asked, party: str, code: str) -> Cell:
+    """Return a figure that leads to the movements it is the sum of: a statement from the first day on."""
+    if not tpp:
+        return number(Decimal(0))
+    days = {"first": EARLIEST, "last": view.on.isoformat()}
+    return number(tpp, href=path("statements", recipient=party, country=code, **days, known=asked.known_text))
 
 
 def _path(view: View, asked: Asked, name: str) -> Steps:

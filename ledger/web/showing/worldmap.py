@@ -60,7 +60,7 @@ def world_map(
     if adoption is None:
         return None
     book = adoption.book
-    tiers = list(book.tiers)
+    tiers = sorted(book.tiers)
     lands = tuple(_land(each, book, tiers, view, stages, caps, asked) for each in outlines())
     legend = []
     for n, tier in enumerate(tiers):
@@ -71,7 +71,8 @@ def world_map(
     over = sum(1 for each in caps.values() if each.state in NEAR)
     says = (
         f"World map of {book.name} on {view.on}: countries shaded by tier, darker where chips are licensed. "
-        f"{over:,} countries have a cap that is critical, exhausted or over. The table beside it says the same."
+        f"{over:,} {'country has' if over == 1 else 'countries have'} a cap that is critical, exhausted or over. Each "
+        "country leads to its page; the table of countries says the same."
     )
     return Map(f"Use by tier, {view.on}", says, lands, tuple(legend), SOURCE)
 
