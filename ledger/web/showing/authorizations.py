@@ -11,7 +11,7 @@ from ledger.core.knowledge import is_active
 from ledger.reports import Happening, View, history
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, state, when
-from ledger.web.showing.standing import country_name
+from ledger.web.showing.standing import country_name, party_cell
 from schema.queries import SQL
 
 MOST_RECORDS = 100
@@ -27,11 +27,10 @@ def authorization(view: View, asked: Asked, name: str) -> Page:
     lived = history(view, name, moved=False)
     rows = {
         "Kind": Cell(terms.kind),
-        "Recipient": Cell(terms.recipient, asked.path("recipients", terms.recipient)),
+        "Recipient": party_cell(view, asked, terms.recipient),
         "Destination": Cell(f"{country_name(terms.destination)} ({terms.destination})",
                             asked.path("countries", terms.destination)),
-        "Exporter": Cell(terms.exporter, asked.path("recipients", terms.exporter)) if terms.exporter
-        else Cell("any exporter"),
+        "Exporter": party_cell(view, asked, terms.exporter) if terms.exporter else Cell("any exporter"),
         "Chips allowed": Cell(", ".join(terms.chips) or "any"),
         "First day": Cell(str(terms.first_day or "")), "Last day": Cell(str(terms.last_day or "")),
         "As stated": Cell(f"{terms.quantity} {terms.unit}".strip() or "undetermined"),

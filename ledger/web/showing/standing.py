@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ledger import reference
-from ledger.reports import CapStanding
+from ledger.reports import CapStanding, View
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Table, number, state, unconfirmed
 
@@ -56,6 +56,14 @@ def country_name(code: str) -> str:
     """Return a country's listed name, or its code."""
     known = reference.countries().get(code)
     return known.name if known else code
+
+
+def party_cell(view: View, asked: Asked, party: str) -> Cell:
+    """Return a party by its name on the day, with its id where that is another, and the way to its page."""
+    knowledge = view.position.knowledge
+    known = knowledge.party(party, view.on)
+    name = known.name if known and known.name else party
+    return Cell(name, asked.path("recipients", party), note=party if name != party else "")
 
 
 def cap_path(asked: Asked, cap: str, subject: str, window: str = "") -> str:

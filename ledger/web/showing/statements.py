@@ -67,7 +67,8 @@ def _lines(found: Statement, asked: Asked) -> Table:
 
 def _rows(line: Line, found: Statement, asked: Asked) -> Iterable[tuple[Cell, ...]]:
     to = "" if found.recipient and found.country else f"{line.recipient}, {country_name(line.country)}"
-    about = Cell(line.chip, note=", ".join(filter(None, (to, line.authorization))))
+    under = asked.path("authorizations", line.authorization) if line.authorization else ""
+    about = Cell(line.authorization or "no authorization", under, note=", ".join(filter(None, (line.chip, to))))
     for each in line.changes:
         yield (
             Cell(line.day.isoformat()), number(line.record, href=asked.path("records", line.record)),

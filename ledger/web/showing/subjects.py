@@ -12,7 +12,7 @@ from ledger.reports import CapStanding, View, standings
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, path, state
 from ledger.web.showing.overview import COUNTRY_COLUMNS, country_row
-from ledger.web.showing.standing import caps_table, country_name, severity
+from ledger.web.showing.standing import caps_table, country_name, party_cell, severity
 from ledger.web.showing.totals import STAGES, Totals
 from schema.queries import SQL
 
@@ -160,7 +160,7 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
     )  # fmt: skip
     rows = tuple(
         (
-            Cell(party, asked.path("recipients", party)) if by_recipient
+            party_cell(view, asked, party) if by_recipient
             else Cell(_seat(code), asked.path("countries", code)),
             number(chips.get((party, code)), "none"),
             *(_amount(sums[party, code].get(stage), view, asked, party, code) for stage in shown),
@@ -198,7 +198,7 @@ def _owners(view: View, asked: Asked, name: str) -> Table:
     columns = (Column("Owner"), Column("Share", "%", right=True), Column("From"), Column("Source"), Column("Record"))
     rows = tuple(
         (
-            Cell(each.owner, asked.path("recipients", each.owner)),
+            party_cell(view, asked, each.owner),
             Cell(f"{each.percentage:f}", kind="number", note=each.confidence if each.confidence != "confirmed" else ""),
             Cell(str(each.valid_from or "always")), Cell(each.source or "not stated"),
             number(each.seq, href=asked.path("records", each.seq)),
@@ -213,18 +213,18 @@ def _authorizations(view: View, asked: Asked, caption: str, wanted: object) -> T
     found = [each for each in view.position.knowledge.authorizations.values() if wanted(each)]
     found.sort(key=lambda each: (each.state != "active", each.authorization))
     note = f"The first {MOST_HELD} of {len(found):,}." if len(found) > MOST_HELD else ""
-    return Table(caption, AUTHORIZATION_COLUMNS, tuple(authorization_rows(found[:MOST_HELD], asked)),
+    return Table(caption, AUTHORIZATION_COLUMNS, tuple(authorization_rows(found[:MOST_HELD], view, asked)),
                  "There is none.", note)  # fmt: skip
 
 
-def authorization_rows(found: Iterable[Authorization], asked: Asked) -> Iterable[tuple[Cell, ...]]:
+def authorization_rows(found: Iterable[Authorization], view: View, asked: Asked) -> Iterable[tuple[Cell, ...]]:
     """Yield authorizations as rows."""
     for each in found:
         yield (
             Cell(each.authorization, asked.path("authorizations", each.authorization), "title"), Cell(each.kind),
-            Cell(each.recipient, asked.path("recipients", each.recipient)),
+            party_cell(view, asked, each.recipient),
             Cell(_seat(each.destination), asked.path("countries", each.destination)),
-            Cell(each.exporter, asked.path("recipients", each.exporter)) if each.exporter else Cell("any exporter"),
+            party_cell(view, asked, each.exporter) if each.exporter else Cell("any exporter"),
             state(each.state), Cell(str(each.last_day or "none")),
             Cell(f"{each.quantity} {each.unit}".strip() or "undetermined",
                  note=each.confidence if each.confidence not in ("", "confirmed") else ""),
