@@ -222,7 +222,8 @@ def _looked(caps: list[Mapping[str, Any]], asked: Asked) -> Table:
     rows = tuple(
         (
             Cell(each["cap"], cap_path(asked, each["cap"], each["subject"], each.get("window", "")), "title"),
-            Cell(subject_words(each["subject"])), state(each.get("finding", "undetermined")),
+            Cell(subject_words(each["subject"]), subject_path(asked, each["subject"])),
+            state(each.get("finding", "undetermined")),
             _limit(each.get("limit")), _amount(each.get("used")), _amount(each.get("asked")),
             Cell(each.get("unit", "")),
         )
