@@ -22,6 +22,7 @@ from ledger.web.showing.standing import (
     severity,
     subject_path,
     subject_words,
+    tiers_of,
 )
 from ledger.web.showing.totals import Totals
 from ledger.web.showing.worldmap import world_map
@@ -194,7 +195,9 @@ def _tiers(
 ) -> Table:
     adoption = view.adoption
     assert adoption
-    sums: dict[str, dict[str, Decimal]] = {tier: dict.fromkeys(TIER_STAGES, Decimal(0)) for tier in adoption.book.tiers}
+    sums: dict[str, dict[str, Decimal]] = {
+        tier: dict.fromkeys(TIER_STAGES, Decimal(0)) for tier in tiers_of(adoption.book)
+    }
     countries: dict[str, int] = {}
     for code, of in stages.items():
         tier = adoption.book.tier(code, view.on) or "no tier"
@@ -209,13 +212,13 @@ def _tiers(
     )  # fmt: skip
     rows = tuple(
         (
-            Cell(tier, asked.path("countries", tier=tier), "title"), number(countries.get(tier, 0)),
+            Cell(tier.replace("_", " "), asked.path("countries", tier=tier), "title"), number(countries.get(tier, 0)),
             *(number(held[stage], href=asked.path("countries", tier=tier) if held[stage] else "")
               for stage in TIER_STAGES),
             *(number(sum(1 for each in found if each.tier == tier and each.state == name),
                      href=asked.path("caps", state=name)) for name in NEAR),
         )
-        for tier, held in sorted(sums.items())
+        for tier, held in sums.items()
     )  # fmt: skip
     return Table("Totals per tier", columns, rows, "Nothing is licensed.",
                  "Chips and equivalents together; what has lapsed is left out of open.")  # fmt: skip

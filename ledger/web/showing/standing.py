@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ledger import reference
+from ledger.core.rulebook import Rulebook
 from ledger.reports import CapStanding, View
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Table, number, state, unconfirmed
@@ -56,6 +57,11 @@ def country_name(code: str) -> str:
     """Return a country's listed name, or its code."""
     known = reference.countries().get(code)
     return known.name if known else code
+
+
+def tiers_of(book: Rulebook) -> list[str]:
+    """Return a book's tiers in the order in which people look for them: by number, or as the book has them."""
+    return sorted(book.tiers, key=int) if all(tier.isdecimal() for tier in book.tiers) else list(book.tiers)
 
 
 def party_cell(view: View, asked: Asked, party: str) -> Cell:

@@ -19,7 +19,7 @@ from ledger.core.rulebook import Rulebook
 from ledger.reports import CapStanding, View
 from ledger.web.asking import Asked
 from ledger.web.parts import SHAPES, Land, Map
-from ledger.web.showing.standing import NEAR, country_name, percent
+from ledger.web.showing.standing import NEAR, country_name, percent, tiers_of
 
 WIDTH, HEIGHT = 10_000, 4_350
 SOURCE = "Outlines: Natural Earth, public domain."
@@ -60,7 +60,7 @@ def world_map(
     if adoption is None:
         return None
     book = adoption.book
-    tiers = sorted(book.tiers)
+    tiers = tiers_of(book)
     lands = tuple(_land(each, book, tiers, view, stages, caps, asked) for each in outlines())
     legend = []
     for n, tier in enumerate(tiers):
@@ -102,7 +102,7 @@ def _land(
 
 
 def _tier_word(tier: str) -> str:
-    return f"tier {tier}" if tier.isdecimal() else f'tier "{tier}"'
+    return f"tier {tier}" if tier.isdecimal() else f'tier "{tier.replace("_", " ")}"'
 
 
 def _outline(row: Mapping[str, str]) -> Outline:
