@@ -109,6 +109,17 @@ SELECT id, body FROM profile WHERE id = ANY(%(ids)s);
 -- The numbers of profiles after one, by hash.
 SELECT id, sha256 FROM profile WHERE id > %(after)s;
 
+-- name: profiles_alike
+-- Profiles by the kind of their authorization and their destination.
+SELECT body->>'authorization_kind', body->>'destination', array_agg(id) FROM profile GROUP BY 1, 2;
+
+-- name: profiles_stating
+-- The profiles that state some facts, and go to one of some destinations where any are named.
+SELECT id FROM profile
+WHERE body @> %(stated)s::jsonb
+    AND (cardinality(%(destinations)s::text[]) = 0 OR body->>'destination' = ANY(%(destinations)s::text[]))
+ORDER BY id;
+
 -- name: profiles_after
 -- Every profile after one, with the facts it froze; numbers have no gaps.
 SELECT id, body FROM profile WHERE id > %(after)s ORDER BY id;
@@ -187,6 +198,15 @@ SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), 
     sum(unstated_tpp)
 FROM counter_day WHERE book = %(book)s AND cap = ANY(%(caps)s::text[]) AND day <= %(day)s GROUP BY 1, 2, 3;
 
+-- name: counters_naming
+-- The same, of counters whose subject names one of some things.
+SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,
+    sum(unstated_tpp)
+FROM counter_day
+WHERE book = %(book)s AND day <= %(day)s
+    AND EXISTS (SELECT FROM unnest(%(named)s::text[]) AS text WHERE position(text IN subject) > 0)
+GROUP BY 1, 2, 3;
+
 -- name: add_to_counters
 -- Changes of counters by day, added to what is there.
 INSERT INTO counter_day AS c (book, cap, subject, window_from, day, tpp, chips, doubt_tpp, doubt_chips, unstated_tpp)
@@ -244,15 +264,18 @@ SELECT profile, stage, lot_day, last_day, chips IS NULL, sum(chips)::bigint, sum
 FROM entry WHERE seq <= %(known)s AND effective_on <= %(day)s GROUP BY 1, 2, 3, 4, 5;
 
 -- name: entries_naming
--- The movements that touch a lot whose profile names a party, country, authorization or chip, newest first.
-SELECT entry.seq, journal.kind, journal.actor, journal.recorded_at, effective_on, entry.line, stage, cause, chips, tpp,
-    profile.body
-FROM entry JOIN profile ON profile.id = entry.profile JOIN journal USING (seq)
-WHERE entry.seq <= %(known)s AND (profile.body->>'recipient' = %(subject)s OR profile.body->>'exporter' = %(subject)s
-    OR profile.body->>'destination' = %(subject)s OR profile.body->>'authorization' = %(subject)s
-    OR profile.body->>'base_chip' = %(subject)s OR profile.body->>'owner' = %(subject)s
-    OR profile.body->>'operator' = %(subject)s)
-ORDER BY entry.seq, n;
+-- What moved at lots whose profile names a party, country, authorization or chip, newest first; all of it where `most`
+-- is nothing. The profiles are found first, so that entries are read by them and never all.
+SELECT seq, kind, actor, recorded_at, effective_on, stage, cause, chips, tpp, body
+FROM (
+    SELECT seq, n, effective_on, stage, cause, chips, tpp, profile FROM entry
+    WHERE seq <= %(known)s AND profile = ANY(ARRAY(SELECT id FROM profile
+        WHERE body->>'recipient' = %(subject)s OR body->>'exporter' = %(subject)s OR body->>'destination' = %(subject)s
+            OR body->>'authorization' = %(subject)s OR body->>'base_chip' = %(subject)s OR body->>'owner' = %(subject)s
+            OR body->>'operator' = %(subject)s))
+    ORDER BY seq DESC, n DESC LIMIT %(most)s
+) AS moved JOIN profile ON profile.id = moved.profile JOIN journal USING (seq)
+ORDER BY seq DESC, n DESC;
 
 -- name: open_discrepancies
 -- Discrepancies that are not resolved.
@@ -302,14 +325,15 @@ WHERE lot.recipient = %(recipient)s AND lot.destination = %(destination)s AND lo
 ORDER BY entry.seq, n;
 
 -- name: facts_about
--- What was stated of one subject, up to a record.
+-- What was stated of one subject, up to a record, newest first; all of it where `most` is nothing.
 SELECT fact.seq, journal.kind, actor, recorded_at, valid_from, body FROM fact JOIN journal USING (seq)
-WHERE subject = %(subject)s AND fact.seq <= %(known)s ORDER BY seq;
+WHERE subject = %(subject)s AND fact.seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
 
 -- name: refusals_naming
--- Refused requests whose payload names a subject, up to a record.
+-- Refused requests whose payload names a subject, up to a record, newest first; all of them where `most` is nothing.
 SELECT seq, kind, actor, recorded_at, payload, judgment FROM journal
-WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(needle)s::bytea IN payload) > 0 ORDER BY seq;
+WHERE kind = 'request.refused' AND seq <= %(known)s AND position(%(needle)s::bytea IN payload) > 0
+ORDER BY seq DESC LIMIT %(most)s;
 
 -- name: current_schema
 -- Where the ledger's tables are.
@@ -683,11 +707,15 @@ WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
 GROUP BY 1, 2;
 
 -- name: stage_totals_of
--- What each recipient has in each stage on a day under profiles that name a country, a party or an authorization.
-SELECT profile.body->>'recipient', profile.body->>'destination', stage, sum(entry.chips)::bigint, sum(entry.tpp)
-FROM entry JOIN profile ON profile.id = entry.profile
-WHERE profile.body->>%(name)s = %(value)s AND entry.seq <= %(known)s AND effective_on <= %(day)s
-    AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+-- What each recipient has in each stage on a day under profiles that name a country, a party or an authorization. Entries
+-- are added up by profile first: then they are read in one pass, and what a profile says is read once.
+SELECT body->>'recipient', body->>'destination', stage, sum(chips)::bigint, sum(tpp)
+FROM profile JOIN (
+    SELECT profile, stage, sum(chips) AS chips, sum(tpp) AS tpp FROM entry
+    WHERE profile = ANY(ARRAY(SELECT id FROM profile WHERE body->>%(name)s = %(value)s)) AND seq <= %(known)s
+        AND effective_on <= %(day)s AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+    GROUP BY profile, stage
+) AS held ON held.profile = profile.id
 GROUP BY 1, 2, 3;
 
 -- name: entries_of_profiles
@@ -737,8 +765,9 @@ WHERE request_key.key = %(key)s AND journal.seq <= %(known)s ORDER BY journal.se
 -- name: records_of_party
 -- The newest records of an exporter's own scope before one, up to a record.
 SELECT seq, kind, actor, key, scope_seq, recorded_at, payload, judgment
-FROM journal JOIN scope USING (scope)
-WHERE party = %(party)s AND seq <= %(known)s AND scope_seq < %(before)s ORDER BY scope_seq DESC LIMIT %(most)s;
+FROM journal WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq <= %(known)s
+    AND scope_seq < %(before)s
+ORDER BY scope_seq DESC LIMIT %(most)s;
 
 -- name: issued
 -- The record that issued an authorization, with the salt that only its holder and the regulator can know.

@@ -337,6 +337,23 @@ def test_reads_run_beside_each_other_and_a_reader_that_lost_the_database_comes_b
     assert at_desk(founded, ask) == [ALLOCATION_H100] * 9 + [1]
 
 
+def test_what_every_reader_is_to_learn_is_asked_of_each_and_what_fails_harms_nobody(founded):
+    asked: list[int] = []
+    together = threading.Barrier(3, timeout=PATIENCE_SECONDS)
+
+    def learn(reader: Any) -> None:
+        asked.append(id(reader))
+        together.wait()
+        if len(asked) == 3:
+            raise ValueError
+
+    async def ask(desk: Desk) -> None:
+        await desk.read_each(learn)
+
+    at_desk(founded, ask, readers=3)
+    assert len(set(asked)) == 3
+
+
 def test_what_runs_on_a_plain_connection_is_committed_unless_it_fails(founded):
     def add(conn: psycopg.Connection[Any], fails: bool) -> None:
         conn.execute(

@@ -39,7 +39,9 @@ OFFICIAL = [
     "/rulebooks/anthropic-comment-2025", f"/back-test?book={LICENSING}", "/runs", "/discrepancies",
     "/discrepancies?state=all&owner=amd", "/duties",
     "/duties?state=all&named=nvidia", "/proposals", "/proposals?state=all", "/records", "/records?about=MY-1",
-    "/records?about=nobody", "/records?key=ship-1", "/records?kind=request.refused",
+    "/records?about=nobody", "/records?key=ship-1", "/records?kind=request.refused", "/caps?state=all", "/statements",
+    "/statements?recipient=selangor-dc&first=2025-06-01&last=2026-06-30",
+    "/statements?country=AE&exporter=amd&first=2025-01-01&last=2026-06-30&known=30",
 ]  # fmt: skip
 EXPORTERS = ["/exporter", "/exporter?named=my", "/exporter?on=2027-02-01", "/exporter/fit", f"{FIT}&quantity=2000",
              "/exporter/upload", "/exporter/history", "/exporter/statements", "/exporter/duties",

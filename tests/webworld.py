@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -40,6 +41,10 @@ class Desk:
 
     async def read(self, ask: Callable[[Reader], Any]) -> Any:
         return await asyncio.to_thread(self._on, lambda conn: ask(Reader(conn)))
+
+    async def read_each(self, ask: Callable[[Reader], Any]) -> None:
+        with suppress(Exception):
+            await self.read(ask)
 
     async def run(self, ask: Callable[[Any], Any]) -> Any:
         return await asyncio.to_thread(self._on, ask)

@@ -119,6 +119,10 @@ class Desk:
         """
         return await self._in(self._reading, "reader", self._new_reader, ask)
 
+    async def read_each(self, ask: Callable[[Reader], object]) -> None:
+        """Ask the same on every reader, for what each learns by it; nothing is said of what fails."""
+        await asyncio.gather(*(self.read(ask) for _ in range(self._readers)), return_exceptions=True)
+
     async def left(self, question: Question) -> Response | None:
         """Ask a reader process what is left; several that wait are answered from one snapshot. None where none can be.
 

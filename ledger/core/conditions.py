@@ -34,6 +34,24 @@ def holds(condition: Condition, profile: Profile, book: Rulebook, day: date) -> 
             return _any(holds(part, profile, book, day) for part in parts)
 
 
+def may_hold(condition: Condition, kind: str, destination: str, book: Rulebook, day: date) -> bool:
+    """Return whether a condition may hold, by an authorization's kind and a destination alone: False is certain.
+
+    What else it asks is not looked at, so that profiles for which it cannot hold need not be fetched.
+    """
+    if isinstance(condition, All):
+        return all(may_hold(part, kind, destination, book, day) for part in condition.of)
+    if isinstance(condition, AnyOf):
+        return any(may_hold(part, kind, destination, book, day) for part in condition.of)
+    looked_at: dict[str, str | None] = {
+        "authorization": kind, "destination": book.place(destination), "destination_tier": book.tier(destination, day),
+    }  # fmt: skip
+    if condition.dimension not in looked_at:
+        return True
+    truth = _member((looked_at[condition.dimension],), _codes(condition, book, day))
+    return truth is not (condition.op == "not_in")
+
+
 class Conditions:
     """The conditions of a book's rules, or of its caps, asked together.
 

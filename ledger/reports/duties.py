@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from ledger.core import duties as core
-from ledger.core.conditions import Conditions
+from ledger.core.conditions import Conditions, may_hold
 from ledger.core.duties import Act, Met, Owed
 from ledger.core.knowledge import EVER, Adoption
 from ledger.core.lens import NOTHING, Amount, Key
@@ -34,6 +35,14 @@ SHIPPING = ("ship", "reexport")  # what ships chips
 _OWN_EVIDENCE = ("reserve", "grant", "ship", "transfer", "reexport")  # its lots have the evidence of its lines
 
 
+class _Alike(NamedTuple):
+    """Profiles that share the kind of their authorization and their destination."""
+
+    kind: str
+    destination: str
+    profiles: list[int]
+
+
 def duties(view: View, *, party: str = "", met: bool = True) -> list[Owed]:
     """Return what is owed by the duties of the books asked: overdue first, then due, undetermined and met.
 
@@ -46,16 +55,17 @@ def duties(view: View, *, party: str = "", met: bool = True) -> list[Owed]:
     adoptions = {adoption.seq: adoption for _, adoption in view.position.timeline if adoption.book.duties}
     names = sorted({duty.name for adoption in adoptions.values() for duty in adoption.book.duties})
     filed = core.Notices(notices(view.conn, names, view.known), view.on) if names else core.Notices((), view.on)
+    alike = _alike(view) if names else []
     owed = [
         core.settled(each.owed, filed, view.on, each.evidence)
         for adoption in adoptions.values()
         for duty in adoption.book.duties
-        for each in _of(view, adoption, duty, met)
+        for each in _of(view, adoption, duty, met, alike)
     ]
     return core.in_order(each for each in owed if (met or each.is_open) and party in ("", each.party))
 
 
-def _of(view: View, adoption: Adoption, duty: Duty, met: bool) -> Iterator[Met]:
+def _of(view: View, adoption: Adoption, duty: Duty, met: bool, alike: Sequence[_Alike]) -> Iterator[Met]:
     """Yield what one duty of a book brings about on the days on which the book is the one asked."""
     book, when = adoption.book, duty.when
     match when:
@@ -68,16 +78,16 @@ def _of(view: View, adoption: Adoption, duty: Duty, met: bool) -> Iterator[Met]:
         case Reaches():
             found = _by_counters(view, adoption, duty, when)
         case First():
-            wanted = _wanted(view, duty, _profiles(view, adoption, duty))
+            wanted = _wanted(view, duty, _profiles(view, adoption, duty, alike))
             lines = first_acts(view.conn, view.profiles, when.kind, wanted, book.boundaries)
             found = core.of_first(duty, book, lines)
         case Every():
-            found = core.of_every(duty, book, _changes(view, adoption, duty), view.on)
+            found = core.of_every(duty, book, _changes(view, adoption, duty, alike), view.on)
         case OneShipment():
-            found = core.of_one_shipment(duty, book, _shipments(view, adoption, duty, when))
+            found = core.of_one_shipment(duty, book, _shipments(view, adoption, duty, when, alike))
         case Each():
             without = "" if met or when.kind not in _OWN_EVIDENCE else duty.name
-            wanted = _wanted(view, duty, _profiles(view, adoption, duty, without), when.causes)
+            wanted = _wanted(view, duty, _profiles(view, adoption, duty, alike, without), when.causes)
             found = core.of_each(duty, book, acts(view.conn, view.profiles, when.kind, wanted))
     for each in found:
         if _is_asked(view, adoption, each.owed.triggered_on):
@@ -94,16 +104,29 @@ def _wanted(view: View, duty: Duty, profiles: list[int], causes: tuple[str, ...]
     return Wanted(profiles, view.known, until, causes, arrivals=duty.due.kind == "receipt")
 
 
-def _profiles(view: View, adoption: Adoption, duty: Duty, without: str = "") -> list[int]:
+def _alike(view: View) -> list[_Alike]:
+    return [_Alike(*row) for row in view.conn.execute(SQL["profiles_alike"])]
+
+
+def _profiles(
+    view: View, adoption: Adoption, duty: Duty, alike: Sequence[_Alike], without: str = ""
+) -> list[int]:  # fmt: skip
     """Return the profiles that a duty's `where` may hold for on some day; not those with a kind of evidence."""
     book = adoption.book
     asked = Conditions(book, [duty.where])
     days = (date.min, *book.boundaries) if _is_dated(duty.where) else (date.min,)
+    numbers = [
+        number
+        for each in alike
+        if any(may_hold(duty.where, each.kind, each.destination, book, day) for day in days)
+        for number in each.profiles
+    ]
+    by_id = view.profiles.get(numbers)
     return [
         number
-        for number, profile in view.profiles.all().items()
-        if not (without and without in profile.evidence)
-        and any(asked.truths(profile, day)[0] is not False for day in days)
+        for number in sorted(numbers)
+        if not (without and without in by_id[number].evidence)
+        and any(asked.truths(by_id[number], day)[0] is not False for day in days)
     ]
 
 
@@ -114,16 +137,18 @@ def _is_dated(where: Condition) -> bool:
     return any(_is_dated(part) for part in where.of)
 
 
-def _shipments(view: View, adoption: Adoption, duty: Duty, when: OneShipment) -> list[Act]:
-    wanted = _wanted(view, duty, _profiles(view, adoption, duty))
+def _shipments(view: View, adoption: Adoption, duty: Duty, when: OneShipment, alike: Sequence[_Alike]) -> list[Act]:
+    wanted = _wanted(view, duty, _profiles(view, adoption, duty, alike))
     least = {"least_tpp" if when.unit == "TPP" else "least_chips": when.amount}
     sized = Wanted(wanted.profiles, wanted.known, wanted.until, arrivals=wanted.arrivals, **least)  # type: ignore[arg-type]
     return [act for kind in SHIPPING for act in acts(view.conn, view.profiles, kind, sized)]
 
 
-def _changes(view: View, adoption: Adoption, duty: Duty) -> Iterator[tuple[Profile, date, Decimal]]:
+def _changes(
+    view: View, adoption: Adoption, duty: Duty, alike: Sequence[_Alike]
+) -> Iterator[tuple[Profile, date, Decimal]]:
     """Yield how what is in transit or installed changed, by profile and day."""
-    wanted = {"profiles": _profiles(view, adoption, duty), "known": view.known, "until": view.on}
+    wanted = {"profiles": _profiles(view, adoption, duty, alike), "known": view.known, "until": view.on}
     for number, day, tpp in view.conn.execute(SQL["held_by_profile"], wanted).fetchall():
         yield view.profiles.by_id[number], day, tpp
 

@@ -43,35 +43,41 @@ class Happening:
         }
 
 
-def history(view: View, subject: str, *, moved: bool = True) -> list[Happening]:
+def history(
+    view: View, subject: str, *, moved: bool = True, before: int | None = None, most: int | None = None
+) -> list[Happening]:
     """Return everything recorded about a subject up to the view's record, oldest first.
 
-    moved: False leaves out the entries, of which there may be very many.
+    Args:
+        moved: False leaves out the entries, of which there may be very many.
+        before: only what was recorded before this record.
+        most: only the newest so many, which may be cut within a record.
 
     Raises:
         NotFound: nothing is recorded of it.
     """
-    found = [*_facts(view, subject), *(_entries(view, subject) if moved else ()), *_refusals(view, subject)]
+    wanted = {"subject": subject, "known": view.known if before is None else min(view.known, before - 1), "most": most}
+    found = [*_facts(view, wanted), *(_entries(view, wanted) if moved else ()), *_refusals(view, wanted)]
     if not found:
         raise NotFound(
             f"Nothing is recorded about '{subject}' up to record {view.known:,}.",
             "Name a party, country, chip or authorization as the ledger knows it.",
         )
-    return sorted(found, key=lambda each: each.seq)
+    return sorted(found, key=lambda each: each.seq)[-(most or 0) :]
 
 
-def _facts(view: View, subject: str) -> list[Happening]:
-    rows = view.conn.execute(SQL["facts_about"], {"subject": subject, "known": view.known})
+def _facts(view: View, wanted: dict[str, Any]) -> list[Happening]:
+    rows = view.conn.execute(SQL["facts_about"], wanted)
     return [
         Happening(seq, at, kind, actor, day, _in_words(body), "", None, None)
-        for seq, kind, actor, at, day, body in rows
+        for seq, kind, actor, at, day, body in reversed(rows.fetchall())
     ]
 
 
-def _entries(view: View, subject: str) -> list[Happening]:
-    rows = view.conn.execute(SQL["entries_naming"], {"subject": subject, "known": view.known})
+def _entries(view: View, wanted: dict[str, Any]) -> list[Happening]:
+    rows = view.conn.execute(SQL["entries_naming"], wanted)
     found = []
-    for seq, kind, actor, at, day, _, stage, cause, chips, tpp, facts in rows:
+    for seq, kind, actor, at, day, stage, cause, chips, tpp, facts in reversed(rows.fetchall()):
         what = f"{facts['base_chip']} to {facts['recipient']} in {facts['destination']}"
         if "authorization" in facts:
             what += f" under {facts['authorization']}"
@@ -79,11 +85,11 @@ def _entries(view: View, subject: str) -> list[Happening]:
     return found
 
 
-def _refusals(view: View, subject: str) -> list[Happening]:
-    needle = json.dumps(subject, ensure_ascii=False).encode()
-    rows = view.conn.execute(SQL["refusals_naming"], {"needle": needle, "known": view.known})
+def _refusals(view: View, wanted: dict[str, Any]) -> list[Happening]:
+    needle = json.dumps(wanted["subject"], ensure_ascii=False).encode()
+    rows = view.conn.execute(SQL["refusals_naming"], {**wanted, "needle": needle})
     found = []
-    for seq, kind, actor, at, payload, judgment in rows:
+    for seq, kind, actor, at, payload, judgment in reversed(rows.fetchall()):
         refusal = json.loads(judgment)["refusal"]
         day = json.loads(payload)["body"].get("effective_on")
         on = date.fromisoformat(day) if day and len(day) == 10 else None

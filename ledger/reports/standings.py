@@ -13,7 +13,7 @@ from ledger.core.compute import plain
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import NOTHING, Amount, Key, Lens, limit_on
 from ledger.core.pausing import remark
-from ledger.core.rulebook import PAUSED
+from ledger.core.rulebook import PAUSED, dimensions_of
 from ledger.core.shown import OnDay, on_day
 from ledger.core.tested import is_tested_on
 from ledger.reports.reader import View
@@ -65,10 +65,13 @@ class CapStanding:
         }  # fmt: skip
 
 
-def standings(view: View, *, limited: bool = False, caps: Sequence[str] = ()) -> list[CapStanding]:
+def standings(
+    view: View, *, limited: bool = False, caps: Sequence[str] = (), of: tuple[str, str] | None = None
+) -> list[CapStanding]:
     """Return every counter of the book in force on the view's day that is in its window, by cap and subject.
 
-    limited: leave out those that are only watched, of which there may be one for each party. caps: only of these.
+    limited: leave out those that are only watched, of which there may be one for each party. caps: only of these. of:
+    only those kept for a value of a dimension, such as ("destination", "AE"); "" is any dimension.
     """
     adoption = view.adoption
     if adoption is None:
@@ -77,13 +80,32 @@ def standings(view: View, *, limited: bool = False, caps: Sequence[str] = ()) ->
         cap.name for cap in adoption.book.caps
         if not (limited and cap.limit.unlimited) and (not caps or cap.name in caps)
     ]  # fmt: skip
-    amounts = amounts_on(view, adoption, wanted if limited or caps else None)
+    if of and view.is_kept:
+        amounts = _amounts_of(view, adoption, *of)
+    else:
+        amounts = amounts_on(view, adoption, wanted if limited or caps else None)
     shares = {cap.name: cap.limit.share for cap in adoption.book.caps}
-    bases = {share.of for key in amounts if (share := shares[key.cap])} - set(wanted)
+    bases = {share.of for key in amounts if (share := shares[key.cap])} - (set() if of else set(wanted))
     if bases:
         amounts |= amounts_on(view, adoption, list(bases))
     found = of_amounts(amounts, adoption, view.position.knowledge, view.on)
-    return [each for each in found if each.cap in wanted]
+    return [each for each in found if each.cap in wanted and (of is None or _is_of(each.subject, *of))]
+
+
+def _is_of(subject: str, dimension: str, value: str) -> bool:
+    """Return whether a subject names a value, in a dimension or, where none is named, in any."""
+    return any(name in (dimension or name,) and said == value for name, said in dimensions_of(subject).items())
+
+
+def _amounts_of(view: View, adoption: Adoption, dimension: str, value: str) -> dict[Key, Amount]:
+    """Return what is used of the counters whose subject names a value, or an owner in the group that it names."""
+    named = [f"{dimension}={value}"]
+    if dimension in ("", "owner_group") and any(cap.is_grouped for cap in adoption.book.caps):
+        knowledge = view.position.knowledge
+        named += [f"owner={each}" for each in knowledge.parties if knowledge.groups.top(each, view.on) == value]
+    wanted = {"book": adoption.seq, "day": view.on, "named": named}
+    rows = view.conn.execute(SQL["counters_naming"], wanted)
+    return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
 
 
 def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] | None = None) -> dict[Key, Amount]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,18 +14,22 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from ledger.core.errors import Problem
+from ledger.reports import Reader
 from ledger.settings import Settings
 from ledger.web import books, caps, deciding, exporter, official, public, records, signing, statements, subjects
+from ledger.web.asking import Asked
 from ledger.web.desks import Desk, Door
 from ledger.web.entrance import Entrance
 from ledger.web.parts import path
-from ledger.web.rendering import go, problem_page
+from ledger.web.rendering import go, html, problem_page
+from ledger.web.showing.overview import overview
 from ledger.web.showing.totals import Totals
 from ledger.web.visits import SignInFirst, Site, visitor
 
 _TOO_SLOW = Problem(
     "unavailable", "This took the database too long, and was given up.", "Ask for less, or again when it is less busy."
 )
+MOST_SECONDS = 30
 PAGES = (
     *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *deciding.PAGES,
     *exporter.PAGES, *statements.PAGES, *public.PAGES,
@@ -46,10 +52,33 @@ def router_of(
     """
     is_public = Settings.load().public_page if is_public is None else is_public
     door = door or Entrance()
-    router = APIRouter(route_class=_route_class(Site(desk, door, Totals(), is_public, now)))
+    site = Site(desk, door, Totals(), is_public, now)
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        await _look_first(site)
+        yield
+
+    router = APIRouter(route_class=_route_class(site), lifespan=lifespan)
     for method, where, endpoint in PAGES:
         router.add_api_route(where, endpoint, methods=[method], include_in_schema=False, response_model=None)
     return router
+
+
+async def _look_first(site: Site) -> None:
+    """Make the overview once on each reader, before the first request is taken: they learn what is known by it.
+
+    Nobody waits for it longer than a while, and what fails here fails again, in words, for whoever asks.
+    """
+    on = site.now().date()
+
+    def look(reader: Reader) -> None:
+        with reader.view(on=on) as view:
+            page = overview(view, site.totals, Asked(on, None, ""), site.now())
+            html("page.html", {**visitor(site, None), "page": page, "here": "/", "asked": None})
+
+    with suppress(TimeoutError):
+        await asyncio.wait_for(site.desk.read_each(look), MOST_SECONDS)
 
 
 def _route_class(site: Site) -> type[APIRoute]:

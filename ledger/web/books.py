@@ -55,7 +55,7 @@ async def back_test(request: Request) -> Response:
         return stamp, backtest(conn, names, on=asked.on, known=stamp.known)  # it takes views of its own
 
     stamp, found = await visit.site.desk.read(ask)
-    return visit.answer(replace(books.tested(found, asked), stamp=stamp))
+    return visit.answer(replace(books.tested(found, asked), stamp=stamp), asked)
 
 
 PAGES: tuple[tuple[str, str, Endpoint], ...] = (

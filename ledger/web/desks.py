@@ -86,6 +86,9 @@ class Desk(Protocol):
     async def read(self, ask: Callable[[Reader], T], /) -> T:
         """Ask on a reader, in a thread."""
 
+    async def read_each(self, ask: Callable[[Reader], object], /) -> None:
+        """Ask the same on every reader, for what each learns by it; nothing is said of what fails."""
+
     async def run(self, ask: Callable[[Connection], T], /) -> T:
         """Ask on a plain connection, in a thread."""
 
@@ -124,8 +127,11 @@ class Door(Protocol):
     def fit(self, principal: Principal, view: View, movement: Movement) -> Fit:
         """Return whether a movement would be posted, as its asker may see it."""
 
-    def statement(self, principal: Principal, view: View, *, first: date, last: date) -> Statement:
-        """Return a principal's own statement of account between two days, as it may see it."""
+    def statement(
+        self, principal: Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "",
+        first: date, last: date,
+    ) -> Statement:  # fmt: skip
+        """Return a statement of account between two days, as a principal may see it; an exporter's is its own."""
 
     def told(self, principal: Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return code, message and remedy of a refusal as a principal may read them."""

@@ -49,9 +49,14 @@ class Entrance:
         """Return whether a movement would be posted."""
         return fits.fit_for(_own(principal), view, movement)
 
-    def statement(self, principal: desks.Principal, view: View, *, first: date, last: date) -> Statement:
+    def statement(
+        self, principal: desks.Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "",
+        first: date, last: date,
+    ) -> Statement:  # fmt: skip
         """Return a statement of account, as the asker may see it."""
-        return statements.statement_for(_own(principal), view, first=first, last=last)
+        return statements.statement_for(
+            _own(principal), view, exporter=exporter, recipient=recipient, country=country, first=first, last=last
+        )
 
     def told(self, principal: desks.Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return a refusal as a principal may read it."""

@@ -206,6 +206,11 @@ def number(amount: Decimal | int | None, otherwise: str = NOT_KNOWN, *, href: st
     return Cell(grouped(amount), href, "number", note)
 
 
+def change(amount: Decimal | int) -> Cell:
+    """Return by how much something changed, with its sign."""
+    return Cell(("+" if amount > 0 else "") + grouped(amount), kind="number")
+
+
 def state(name: str, href: str = "") -> Cell:
     """Return a state as a tag: its word, and a shape."""
     return Cell(name, href, "state")

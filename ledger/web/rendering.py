@@ -37,7 +37,7 @@ MENUS = {
     "official": (
         ("Overview", "/"), ("Caps", "/caps"), ("Countries", "/countries"), ("Recipients", "/recipients"),
         ("Rulebooks", "/rulebooks"), ("Runs", "/runs"), ("Discrepancies", "/discrepancies"), ("Duties", "/duties"),
-        ("Proposals", "/proposals"), ("Records", "/records"),
+        ("Proposals", "/proposals"), ("Statements", "/statements"), ("Records", "/records"),
     ),
     "exporter": (
         ("What is left", "/exporter"), ("Does it fit?", "/exporter/fit"), ("Upload", "/exporter/upload"),
@@ -64,7 +64,8 @@ def environment() -> Environment:
     made.globals |= {
         "menu": menu,
         "title": "",
-        "keep": {},
+        "kept": (),
+        "also": (),
         "path": path,
         "shape": lambda state: SHAPES.get(state, ""),
         "style": style_name(),

@@ -40,8 +40,7 @@ async def recipient(request: Request) -> Response:
     """Show one party."""
     visit = await Visit.of(request, *OFFICIALS)
     asked, party = visit.asked(), request.path_params["party"]
-    stamp, page = await visit.read(lambda view: subjects.recipient(view, asked, party))
-    return visit.answer(replace(page, stamp=stamp), asked, template="recipient.html")
+    return await visit.page(lambda view: subjects.recipient(view, asked, party), asked)
 
 
 async def authorization(request: Request) -> Response:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 COOKIE, FORM_COOKIE = "capledger_session", "capledger_form"
 OFFICIALS = ("regulator", "auditor", "operator")
 EXPORTERS = ("exporter",)
+_DROPPED = ("on", "known", "rulebook", "before", "after")  # asked again, or of another day
 MOST_FORM_BYTES = 2_000_000
 
 
@@ -114,7 +115,9 @@ class Visit:
         keep: str = "no-store", **more: Any,
     ) -> Response:  # fmt: skip
         """Return a page as HTML."""
-        context = {**visitor(self.site, self.session), "page": page, "here": self.request.url.path, "asked": asked}
+        keep_asked = [(name, value) for name, value in self.request.query_params.multi_items() if name not in _DROPPED]
+        context = {**visitor(self.site, self.session), "page": page, "here": self.request.url.path, "asked": asked,
+                   "kept": keep_asked}  # fmt: skip
         return html(template, {**context, **page.extra, **more}, status=status, keep=keep)
 
     async def form(self) -> Any:

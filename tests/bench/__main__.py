@@ -21,7 +21,7 @@ import psycopg
 from ledger.posting import Writer
 from schema.embedded import EmbeddedPostgres
 from schema.migrate import ensure_current
-from tests.bench import bench_backtest, bench_http, bench_posting, bench_remaining
+from tests.bench import bench_backtest, bench_http, bench_pages, bench_posting, bench_remaining
 from tests.bench.report import line
 from tests.bench.world import settle
 
@@ -39,7 +39,9 @@ def main() -> None:
             f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; a flush to disk {_flush(folder):,.0f} us",
         )
         with EmbeddedPostgres(folder / "server") as dsn:
-            for n, books in enumerate(BOOKS[: 1 if options.quick or options.what == "http" else 2]):
+            if options.what in ("all", "pages"):
+                _measure_pages(_database(dsn, "bench_pages"), options)
+            for n, books in enumerate(_books(options)):
                 _measure(_database(dsn, f"bench_{n}"), books, options, with_reads=n == 0)
     finally:
         shutil.rmtree(folder)
@@ -66,9 +68,25 @@ def _measure(dsn: str, books: tuple[str, ...], options: argparse.Namespace, *, w
         line("memory of this process, at most", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MB")
 
 
+def _books(options: argparse.Namespace) -> tuple[tuple[str, ...], ...]:
+    if options.what == "pages":
+        return ()
+    return BOOKS[: 1 if options.quick or options.what == "http" else 2]
+
+
+def _measure_pages(dsn: str, options: argparse.Namespace) -> None:
+    ensure_current(dsn)
+    with psycopg.connect(dsn) as conn:
+        writer = Writer(conn)
+        world = settle(writer, BOOKS[0], countries=bench_pages.COUNTRIES)
+        bench_pages.measure(dsn, writer, world, entries=options.entries, rounds=min(options.rounds, 3))
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").partition("\n\n")[2])
-    parser.add_argument("what", nargs="?", choices=["all", "http"], default="all", help="http: the server only")
+    parser.add_argument(
+        "what", nargs="?", choices=["all", "http", "pages"], default="all", help="the server only, or its pages only"
+    )
     parser.add_argument("--movements", type=int, default=2_000, help="one by one in a round; batches have ten times it")
     parser.add_argument("--rounds", type=int, default=5, help="how often each thing is measured")
     parser.add_argument("--entries", type=int, default=1_000_000, help="how many there are when remaining is asked")

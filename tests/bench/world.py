@@ -74,11 +74,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def settle(writer: Writer, books: tuple[str, ...]) -> World:
+def settle(writer: Writer, books: tuple[str, ...], *, countries: int = COUNTRIES) -> World:
     """Record parties, ratings, rulebooks and one license per recipient, and return the world they make."""
     codes = [row["iso2"] for row in reference.table("countries") if row["tier_2025_01_15"] == "2"]
     codes += [row["iso2"] for row in reference.table("countries") if row["tier_2025_01_15"] == "1"]
-    codes = codes[:COUNTRIES]
+    codes = codes[:countries]
     random = Random(SEED)
     shares = [(n + 1) ** -SKEW for n in range(len(codes))]
     homes = random.choices(codes, weights=shares, k=RECIPIENTS)

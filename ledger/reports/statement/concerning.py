@@ -33,13 +33,16 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
     own = {key: total_on(days, last) for key, days in found.items() if min(days) <= last}
     named: dict[tuple[str, str, str], Amount] = {}  # by cap, subject and window, groups as owned on the day
     wanted = set(own)
+    whole: set[tuple[int, str]] = set()  # caps whose groups and shares turn on all of their counters
     for key, amount in own.items():
         cap = lens.caps[key.cap]
         subject = shown_subject(key.subject, cap, view.position.knowledge.groups, last)
         shown = key.cap, subject, window_text(lens.span_of(key))
         named[shown] = named.get(shown, NOTHING).plus(amount)
-        for other in (cap.name, cap.limit.share.of if cap.limit.share else "") if not is_plain(cap) else ():
-            wanted.update(view.position.keys_of(key.book, other) if other else ())
+        if not is_plain(cap):
+            whole.update((key.book, other) for other in (cap.name, cap.limit.share.of if cap.limit.share else ""))
+    for book, other in whole:
+        wanted.update(view.position.keys_of(book, other) if other else ())
     kept = view.position.source.counters(wanted, last)
     used = {key: kept[key].used(last) for key in wanted}
     caps = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from hashlib import sha256
 
@@ -10,7 +11,7 @@ from ledger.core.knowledge import is_active
 from ledger.reports import Happening, View, history
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, state, when
-from ledger.web.showing.standing import country_name
+from ledger.web.showing.standing import country_name, party_cell
 from schema.queries import SQL
 
 MOST_RECORDS = 100
@@ -26,11 +27,10 @@ def authorization(view: View, asked: Asked, name: str) -> Page:
     lived = history(view, name, moved=False)
     rows = {
         "Kind": Cell(terms.kind),
-        "Recipient": Cell(terms.recipient, asked.path("recipients", terms.recipient)),
+        "Recipient": party_cell(view, asked, terms.recipient),
         "Destination": Cell(f"{country_name(terms.destination)} ({terms.destination})",
                             asked.path("countries", terms.destination)),
-        "Exporter": Cell(terms.exporter, asked.path("recipients", terms.exporter)) if terms.exporter
-        else Cell("any exporter"),
+        "Exporter": party_cell(view, asked, terms.exporter) if terms.exporter else Cell("any exporter"),
         "Chips allowed": Cell(", ".join(terms.chips) or "any"),
         "First day": Cell(str(terms.first_day or "")), "Last day": Cell(str(terms.last_day or "")),
         "As stated": Cell(f"{terms.quantity} {terms.unit}".strip() or "undetermined"),
@@ -41,7 +41,7 @@ def authorization(view: View, asked: Asked, name: str) -> Page:
         "Check code": Cell(check_code(view, name), kind="code", note="for the public license checker"),
     }  # fmt: skip
     parts: list[Part] = [
-        _figures(view, name, state(terms.state if is_active(terms, view.on) or terms.state != "active"
+        _figures(view, asked, name, state(terms.state if is_active(terms, view.on) or terms.state != "active"
                                    else "not in its days")),
         _life(lived, asked),
         _entries(view, name, asked),
@@ -63,7 +63,7 @@ def check_code(view: View, name: str) -> str:
     return "-".join((made[:4], made[4:8], made[8:]))
 
 
-def _figures(view: View, name: str, how: Cell) -> Figures:
+def _figures(view: View, asked: Asked, name: str, how: Cell) -> Figures:
     wanted = {"name": "authorization", "value": name, "known": view.known, "day": view.on}
     tpp: dict[str, Decimal] = {}
     chips: dict[str, int] = {}
@@ -73,7 +73,8 @@ def _figures(view: View, name: str, how: Cell) -> Figures:
     rows: list[tuple[str, Cell]] = [("state", how)]
     for stage in ("licensed", "open", "shipped", "installed"):
         note = f"{chips[stage]:,} chips" if chips.get(stage) else ""
-        rows.append((f"{stage}, TPP", number(tpp.get(stage, Decimal(0)), note=note)))
+        behind = asked.path("records", about=name) if tpp.get(stage) else ""
+        rows.append((f"{stage}, TPP", number(tpp.get(stage, Decimal(0)), href=behind, note=note)))
     return Figures(f"On {view.on}", tuple(rows))
 
 
@@ -88,11 +89,10 @@ def _life(lived: list[Happening], asked: Asked) -> Steps:
 
 
 def _entries(view: View, name: str, asked: Asked) -> Table:
-    profiles = view.profiles.all()
-    wanted = {
-        "profiles": [n for n, profile in profiles.items() if profile.authorization == name], "known": view.known,
-        "before": view.known + 1, "most": MOST_RECORDS,
-    }  # fmt: skip
+    stating = {"stated": json.dumps({"authorization": name}), "destinations": []}
+    numbers = [number for (number,) in view.conn.execute(SQL["profiles_stating"], stating)]
+    profiles = view.profiles.get(numbers)
+    wanted = {"profiles": numbers, "known": view.known, "before": view.known + 1, "most": MOST_RECORDS}
     found = view.conn.execute(SQL["entries_of_profiles"], wanted)
     columns = (Column("Record", right=True), Column("Day"), Column("Stage"), Column("Why"), Column("Chip"),
                Column("Chips", right=True), Column("TPP", right=True))  # fmt: skip

@@ -34,7 +34,7 @@ def all_books(view: View, asked: Asked) -> Page:
     """Return the page of all rulebooks."""
     columns = (
         Column("Rulebook"), Column("Revision", right=True), Column("Title"), Column("Adopted from"),
-        Column("until"), Column("Source"), Column("Caps", right=True), Column("Rules", right=True),
+        Column("Adopted until"), Column("Source"), Column("Caps", right=True), Column("Rules", right=True),
     )  # fmt: skip
     in_force = view.position.knowledge.in_force(view.on)
     rows = []
@@ -57,7 +57,7 @@ def one_book(view: View, asked: Asked, name: str) -> Page:
     book, adoption = book_of(view, name)
     rows = {
         "Title": Cell(book.title), "Revision": number(book.revision), "Source": Cell(book.source),
-        **{f"{key.capitalize()}": Cell(str(value)) for key, value in book.status.items()},
+        **{key.replace("_", " ").capitalize(): Cell(str(value)) for key, value in book.status.items()},
         "Adopted": Cell(f"from {adoption.first} until {adoption.until or 'further notice'}", note="") if adoption
         else Cell("not adopted: it can be asked about"),
         "Adopted by": number(adoption.seq, href=asked.path("records", adoption.seq), note="record") if adoption
@@ -85,8 +85,7 @@ def difference(view: View, asked: Asked, name: str, other: str) -> Page:
     note = f"The first {MOST_DIFFERENCES} of {len(found):,}." if len(found) > MOST_DIFFERENCES else ""
     table = Table(f"From {name} to {other}", columns, rows, "Both say the same.", note)
     crumbs = (Cell("Rulebooks", asked.path("rulebooks")), Cell(name, asked.path("rulebooks", name)), Cell("difference"))
-    return Page(f"What differs: {name}, {other}", f"{len(found):,} differences.", (table,), crumbs,
-                extra={"keep": {"with": other}})  # fmt: skip
+    return Page(f"What differs: {name}, {other}", f"{len(found):,} differences.", (table,), crumbs)  # fmt: skip
 
 
 def tested(found: Backtest, asked: Asked) -> Page:

@@ -18,7 +18,7 @@ from ledger.reports import CapStanding, Discrepancy, View, discrepancies, standi
 from ledger.reports.remaining import window_text
 from ledger.reports.standings import amounts_on
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Table, number, state, unconfirmed
+from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Table, change, number, state, unconfirmed
 from ledger.web.showing.charts import Step, step_chart
 from ledger.web.showing.entries import entries_table, touching
 from ledger.web.showing.standing import (
@@ -37,23 +37,28 @@ MOST_DAYS = 30
 
 
 def all_caps(view: View, asked: Asked, *, wanted: str, named: str, after: int) -> Page:
-    """Return the page of every cap in use. wanted: a state; named: part of a cap's name or subject."""
-    found = sorted(standings(view), key=severity)
-    states = [name for name in WORST_FIRST if any(each.state == name for each in found)]
+    """Return the page of every cap in use. named: part of a cap's name or subject.
+
+    wanted: a state, `all`, or "" for those with a limit: of what is only watched there may be one for each party.
+    """
+    found = sorted(standings(view, limited=wanted not in ("all", "watched")), key=severity)
     shown = [
         each for each in found
-        if wanted in ("", each.state) and named.casefold() in f"{each.cap} {subject_words(each.subject)}".casefold()
+        if wanted in ("", "all", each.state)
+        and named.casefold() in f"{each.cap} {subject_words(each.subject)}".casefold()
     ]  # fmt: skip
     rest = shown[after + MOST_ROWS :]
     more = Cell(f"The next of {len(rest):,} more", asked.path("caps", state=wanted, named=named,
                 after=str(after + MOST_ROWS))) if rest else None  # fmt: skip
-    empty = "No cap has this state." if wanted else "No cap is in use: nothing that counts was posted."
+    empty = "No cap matches." if wanted or named else "No cap is in use: nothing that counts was posted."
     parts = (
         caps_table("Caps in use, what needs attention first", shown[after : after + MOST_ROWS], asked, empty, more),
     )
-    options = [("", "any state"), *((name, name) for name in states)]
+    options = [("", "any, with a limit"), *((name, name) for name in WORST_FIRST), ("all", "any, watched ones too")]
+    of = {"all": "counters", "watched": "counters that are only watched"}.get(wanted, "counters with a limit")
+    lead = f"{len(shown):,} {of}." if not named else f'{len(shown):,} {of} that match "{named[:60]}".'
     return Page(
-        "Caps", f"{len(shown):,} of {len(found):,} counters.", parts,
+        "Caps", lead, parts,
         extra={"options": options, "wanted": wanted, "named": named},
     )  # fmt: skip
 
@@ -73,7 +78,7 @@ def one_cap(view: View, asked: Asked, name: str, subject: str, window: str, befo
         found = sorted(standings(view, caps=[name]), key=severity)
         table = caps_table("Its subjects", found[:MOST_ROWS], asked, "Nothing counts against it yet.",
                            Cell("All of them", asked.path("caps", named=name)))  # fmt: skip
-        return Page(f"Cap {name}", written.note, (_law(written, adoption), table), crumbs)
+        return Page(f"Cap {name}", written.note, (_law(written, adoption, asked), table), crumbs)
     cap = written.of_subject(subject)
     key, span = _key(cap, adoption, subject, window, view.on)
     now = next(
@@ -85,13 +90,12 @@ def one_cap(view: View, asked: Asked, name: str, subject: str, window: str, befo
     parts: list[Part] = [_figures(cap, span, now, view, asked)]
     keys = _kept(view, adoption, cap, key)
     parts += _over_time(view, cap, keys, span, now, bound, disputed)
-    parts += [_binding(bound, disputed, asked), _law(cap, adoption)]
+    parts += [_binding(bound, disputed, asked), _law(cap, adoption, asked)]
     moved, going_on = touching(view, view.position.lenses[adoption.seq], cap, keys, before)
     more = asked.path("caps", name, subject=subject, window=window, before=str(going_on))
     parts.append(entries_table(moved, going_on, cap.limit.unit, asked, more))
     title = f"{name}: {subject_words(subject)}"
-    return Page(title, f"Window: {window_words(window_text(span))}.", tuple(parts), crumbs,
-                extra={"keep": {"subject": subject, "window": window}})  # fmt: skip
+    return Page(title, f"Window: {window_words(window_text(span))}.", tuple(parts), crumbs)  # fmt: skip
 
 
 def _key(cap: Cap, adoption: Adoption, subject: str, window: str, on: date) -> tuple[Key, Span]:
@@ -128,7 +132,7 @@ def _figures(cap: Cap, span: Span, now: CapStanding | None, view: View, asked: A
     rows = [
         ("state", state(name)),
         (f"used, {unit}", number(used, note=", ".join(filter(None, (share and f"{share} of the limit", note))))),
-        (f"limit, {unit}", number(limit, without)),
+        (f"limit, {unit}", number(limit, without, note=now.remark if now else "")),
         (f"left, {unit}", number(left, without)),
     ]  # fmt: skip
     if now and now.doubt:
@@ -136,9 +140,11 @@ def _figures(cap: Cap, span: Span, now: CapStanding | None, view: View, asked: A
     return Figures(f"On {view.on}", tuple(rows))
 
 
-def _law(cap: Cap, adoption: Adoption) -> Facts:
+def _law(cap: Cap, adoption: Adoption, asked: Asked) -> Facts:
+    book = adoption.book
+    named = Cell(f"{book.name}, revision {book.revision}", asked.path("rulebooks", book.name))
+    adopted = number(adoption.seq, href=asked.path("records", adoption.seq)) if adoption.seq else Cell("not adopted")
     rows = {
-        "Rulebook": f"{adoption.book.name}, revision {adoption.book.revision}",
         "Source in law": cap.law,
         "Counts": cap.counts,
         "Kept by": ", ".join(cap.by) or "the whole world",
@@ -150,7 +156,8 @@ def _law(cap: Cap, adoption: Adoption) -> Facts:
         "Confidence": cap.confidence,
         "Note": cap.note,
     }  # fmt: skip
-    return Facts("The cap as written", tuple((term, Cell(text)) for term, text in rows.items() if text))
+    written = ((term, Cell(text)) for term, text in rows.items() if text)
+    return Facts("The cap as written", (("Rulebook", named), ("Adopted by record", adopted), *written))
 
 
 def _over_time(
@@ -184,9 +191,9 @@ def _over_time(
     )  # fmt: skip
     steps = [(day, amount, amount - (used[n - 1][1] if n else Decimal(0))) for n, (day, amount) in enumerate(used)]
     rows = tuple(
-        (Cell(day.isoformat()), Cell(f"{change:+,f}", kind="number"), number(amount),
+        (Cell(day.isoformat()), change(by), number(amount),
          number(_limit(cap, day, now), "none"))
-        for day, amount, change in reversed(steps[-MOST_DAYS:])
+        for day, amount, by in reversed(steps[-MOST_DAYS:])
     )  # fmt: skip
     unit = cap.limit.unit
     columns = (Column("Day"), Column("Change", unit, right=True), Column("Used", unit, right=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -9,13 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.core import counters
+from ledger.core.facts import UNKNOWN
 from ledger.core.lens import Key, Lens
-from ledger.core.rulebook import Cap
+from ledger.core.rulebook import Cap, Rulebook, dimensions_of
 from ledger.reports import View
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Table, number
+from ledger.web.parts import Cell, Column, Table, change, number
 from schema.queries import SQL
 
+# Dimensions of a counter's subject that a profile states as they are, and how it calls them.
+_STATED = {name: name for name in ("exporter", "recipient", "owner", "operator", "booked_to", "facility")}
+_STATED["chip"] = "base_chip"
 AT_ONCE = 200  # entries looked at; of those, the ones that touch the counter are shown
 
 
@@ -39,8 +44,9 @@ def touching(view: View, lens: Lens, cap: Cap, keys: Collection[Key], before: in
     It looks at entries of those profiles only that may ever touch the counter.
     """
     wanted = {(lens.seq, cap.name, key.subject) for key in keys}
-    profiles = view.profiles.all()
-    numbers = [n for n, profile in profiles.items() if wanted & lens.ever_touched(profile)]
+    stating = sorted({number for key in keys for number in _stating(view, lens.book, key.subject)})
+    profiles = view.profiles.get(stating)
+    numbers = [number for number in stating if wanted & lens.ever_touched(profiles[number])]
     rows = view.conn.execute(
         SQL["entries_of_profiles"], {"profiles": numbers, "known": view.known, "before": before, "most": AT_ONCE}
     ).fetchall()
@@ -49,6 +55,16 @@ def touching(view: View, lens: Lens, cap: Cap, keys: Collection[Key], before: in
         return found, None
     last = rows[-1][0]  # a record's entries are shown together: the last may have more
     return [each for each in found if each.seq > last], last + 1
+
+
+def _stating(view: View, book: Rulebook, subject: str) -> list[int]:
+    """Return the profiles that state what a counter is kept for, as far as they state it in so many words."""
+    dimensions = {name: value for name, value in dimensions_of(subject).items() if value != UNKNOWN}
+    stated = {_STATED[name]: value for name, value in dimensions.items() if name in _STATED}
+    country = dimensions.get("destination", "")
+    places = [country, *(place for place, counts_as in book.places.items() if counts_as == country)] if country else []
+    wanted = {"stated": json.dumps(stated), "destinations": places}
+    return [number for (number,) in view.conn.execute(SQL["profiles_stating"], wanted)]
 
 
 def _moved(row: tuple[Any, ...], profile: Any, lens: Lens, cap: Cap, keys: Collection[Key]) -> Iterator[Moved]:
@@ -70,7 +86,7 @@ def entries_table(found: list[Moved], going_on: int | None, unit: str, asked: As
         (
             number(each.seq, href=asked.path("records", each.seq)), Cell(each.day.isoformat()), Cell(each.stage),
             Cell(each.chip), Cell(each.recipient, asked.path("recipients", each.recipient)),
-            number(each.chips, "equivalents"), number(each.tpp), Cell(f"{each.change:+,f}", kind="number"),
+            number(each.chips, "equivalents"), number(each.tpp), change(each.change),
         )
         for each in found
     )  # fmt: skip

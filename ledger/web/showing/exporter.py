@@ -187,7 +187,9 @@ def _own(row: tuple[Any, ...], door: Door, principal: Principal) -> tuple[Cell, 
 def _said(kind: str, body: dict[str, Any]) -> str:
     lines = body.get("lines") or [body]
     first = lines[0]
-    words = [str(body.get("movement", kind)), str(first.get("quantity", "")), str(first.get("chip", ""))]
+    quantity = str(first.get("quantity", ""))
+    quantity = f"{int(quantity):,}" if quantity.isascii() and quantity.isdecimal() else quantity
+    words = [str(body.get("movement", kind)), quantity, str(first.get("chip", ""))]
     words += [f"to {first['recipient']}"] if "recipient" in first else []
     words += [f"under {first['authorization']}"] if "authorization" in first else []
     words += [f"and {len(lines) - 1:,} more lines"] if len(lines) > 1 else []
@@ -196,5 +198,6 @@ def _said(kind: str, body: dict[str, Any]) -> str:
 
 
 def _name(view: View, party: str) -> str:
-    known = view.position.knowledge.parties.get(party)
+    knowledge = view.position.knowledge
+    known = knowledge.party(party, view.on) or knowledge.parties.get(party)
     return known.name if known else party

@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.reports import CapStanding, Discrepancy, View, discrepancies, proposals, standings
 from ledger.web.asking import Asked
-from ledger.web.parts import Alert, Cell, Column, Figures, Page, Part, Table, number, state, when
+from ledger.web.parts import Alert, Cell, Column, Figures, Page, Part, Table, change, number, state, unconfirmed, when
 from ledger.web.showing.duties import overdue_count
 from ledger.web.showing.standing import (
     NEAR,
@@ -22,6 +22,7 @@ from ledger.web.showing.standing import (
     severity,
     subject_path,
     subject_words,
+    tiers_of,
 )
 from ledger.web.showing.totals import Totals
 from ledger.web.showing.worldmap import world_map
@@ -63,7 +64,7 @@ def overview(view: View, totals: Totals, asked: Asked, now: datetime) -> Page:
     parts.append(_feeds(view, last, now, asked))
     parts.append(_tiers(view, found, stages, asked))
     by_country = _country_caps(found)
-    if shown := world_map(view, stages, by_country):
+    if shown := world_map(view, stages, by_country, asked):
         parts.append(shown)
     parts.append(_countries(stages, by_country, view, asked))
     return Page("Overview", "How licensed chips stand against the caps.", tuple(parts))
@@ -128,7 +129,7 @@ def _changes(found: Sequence[CapStanding], last: LastRun | None, asked: Asked) -
             Cell(each.cap, cap_path(asked, each.cap, each.subject, each.window), "title"),
             Cell(subject_words(each.subject), subject_path(asked, each.subject)),
             state(then), state(each.state), number(used), number(each.used),
-            Cell(f"{each.used - used:+,f}", kind="number"), Cell(each.unit),
+            change(each.used - used), Cell(each.unit),
         )
         for _, _, _, _, each, then, used in changed[:MOST_CHANGES]
     )  # fmt: skip
@@ -194,7 +195,9 @@ def _tiers(
 ) -> Table:
     adoption = view.adoption
     assert adoption
-    sums: dict[str, dict[str, Decimal]] = {tier: dict.fromkeys(TIER_STAGES, Decimal(0)) for tier in adoption.book.tiers}
+    sums: dict[str, dict[str, Decimal]] = {
+        tier: dict.fromkeys(TIER_STAGES, Decimal(0)) for tier in tiers_of(adoption.book)
+    }
     countries: dict[str, int] = {}
     for code, of in stages.items():
         tier = adoption.book.tier(code, view.on) or "no tier"
@@ -209,9 +212,11 @@ def _tiers(
     )  # fmt: skip
     rows = tuple(
         (
-            Cell(tier, asked.path("countries", tier=tier), "title"), number(countries.get(tier, 0)),
-            *(number(held[stage]) for stage in TIER_STAGES),
-            *(number(sum(1 for each in found if each.tier == tier and each.state == name)) for name in NEAR),
+            Cell(tier.replace("_", " "), asked.path("countries", tier=tier), "title"), number(countries.get(tier, 0)),
+            *(number(held[stage], href=asked.path("countries", tier=tier) if held[stage] else "")
+              for stage in TIER_STAGES),
+            *(number(sum(1 for each in found if each.tier == tier and each.state == name),
+                     href=asked.path("caps", state=name)) for name in NEAR),
         )
         for tier, held in sums.items()
     )  # fmt: skip
@@ -254,10 +259,12 @@ def country_row(
     """Return one country as a row."""
     adoption = view.adoption
     tier = (adoption.book.tier(code, view.on) if adoption else None) or "no tier"
+    behind = asked.path("records", about=code)
     return (
         Cell(f"{country_name(code)} ({code})", asked.path("countries", code), "title"), Cell(tier),
-        number(of["licensed"]), number(of["shipped"]), number(of["installed"]),
-        Cell(cap.cap, cap_path(asked, cap.cap, cap.subject, cap.window)) if cap else Cell("no cap of its own"),
+        *(number(of[stage], href=behind if of[stage] else "") for stage in ("licensed", "shipped", "installed")),
+        Cell(cap.cap, cap_path(asked, cap.cap, cap.subject, cap.window),
+             note=unconfirmed(cap.confidence, cap.status, cap.when_exceeded)) if cap else Cell("no cap of its own"),
         state(cap.state) if cap else Cell("no cap"),
         meter(cap.used, cap.limit) if cap else Cell("no figure"),
     )  # fmt: skip

@@ -118,6 +118,12 @@ def _amount(text: str | None, otherwise: str = "unknown") -> Cell:
     return number(Decimal(text) if text is not None else None, otherwise)
 
 
+def _limit(text: str | None) -> Cell:
+    """Return a limit as a judgment states it: an amount, `none` of a cap that is only watched, or `undetermined`."""
+    words = {"none": "not limited", "undetermined": "undetermined", None: "none"}
+    return Cell(words[text]) if text in words else _amount(text)
+
+
 def disputes(view: View, asked: Asked, now: datetime, *, wanted: str, owner: str) -> Page:
     """Return the page of discrepancies. wanted: `unresolved`, `all` or a state; owner: part of an owner's id."""
     found = discrepancies(view, resolved=wanted not in ("", "unresolved"))
@@ -133,7 +139,7 @@ def disputes(view: View, asked: Asked, now: datetime, *, wanted: str, owner: str
 def journal(view: View, asked: Asked, *, about: str, key: str, kind: str, before: int) -> Page:
     """Return the page that searches the journal: by subject, by key, or by kind, newest first."""
     if about:
-        table = _about(view, asked, about)
+        table = _about(view, asked, about, before)
     else:
         if key:
             rows = view.conn.execute(SQL["records_with_key"], {"key": key, "known": view.known}).fetchall()
@@ -155,24 +161,31 @@ def _record_row(row: tuple[Any, ...], asked: Asked) -> tuple[Cell, ...]:
     return (number(seq, href=asked.path("records", seq)), Cell(when(at)), Cell(kind), Cell(actor), Cell(key or "none"))
 
 
-def _about(view: View, asked: Asked, about: str) -> Table:
+def _about(view: View, asked: Asked, about: str, before: int) -> Table:
     columns = (Column("Record", right=True), Column("Recorded"), Column("Kind"), Column("By"), Column("Day"),
                Column("What"), Column("Stage"), Column("Chips", right=True), Column("TPP", right=True))  # fmt: skip
     try:
-        found = history(view, about)
+        found = history(view, about, before=before, most=MOST_ROWS)
     except NotFound:
         found = []
+    more = None
+    if len(found) == MOST_ROWS:  # what a record did is shown together: of the oldest there may be more
+        oldest = found[0].seq
+        whole = [each for each in found if each.seq > oldest]
+        found, going_on = (whole, oldest + 1) if whole else (found, oldest)
+        more = Cell("Earlier records", asked.path("records", about=about, before=str(going_on)))
     rows = tuple(
         (
             number(each.seq, href=asked.path("records", each.seq)), Cell(when(each.recorded_at)), Cell(each.kind),
             Cell(each.actor), Cell(str(each.day or "none")), Cell(each.what), Cell(each.stage or "none"),
             number(each.chips, "none"), number(each.tpp, "none"),
         )
-        for each in reversed(found[-MOST_ROWS:])
+        for each in reversed(found)
     )  # fmt: skip
-    note = f"The newest {MOST_ROWS} of {len(found):,}." if len(found) > MOST_ROWS else ""
-    return Table(f"Records about {about[:60]}, newest first", columns, rows,
-                 f'Nothing is recorded about "{about[:60]}" up to record {view.known:,}.', note)  # fmt: skip
+    earlier = "" if before > view.known else f" before record {before:,}"
+    return Table(f"Records about {about[:60]}{earlier}, newest first", columns, rows,
+                 f'Nothing is recorded about "{about[:60]}" up to record {min(view.known, before):,}.',
+                 more=more)  # fmt: skip
 
 
 def record(view: View, asked: Asked, seq: int) -> Page:
@@ -209,8 +222,9 @@ def _looked(caps: list[Mapping[str, Any]], asked: Asked) -> Table:
     rows = tuple(
         (
             Cell(each["cap"], cap_path(asked, each["cap"], each["subject"], each.get("window", "")), "title"),
-            Cell(subject_words(each["subject"])), state(each.get("finding", "undetermined")),
-            _amount(each.get("limit"), "none"), _amount(each.get("used")), _amount(each.get("asked")),
+            Cell(subject_words(each["subject"]), subject_path(asked, each["subject"])),
+            state(each.get("finding", "undetermined")),
+            _limit(each.get("limit")), _amount(each.get("used")), _amount(each.get("asked")),
             Cell(each.get("unit", "")),
         )
         for each in caps

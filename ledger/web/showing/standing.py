@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ledger import reference
-from ledger.reports import CapStanding
+from ledger.core.rulebook import Rulebook
+from ledger.reports import CapStanding, View
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Table, number, state, unconfirmed
 
@@ -58,6 +59,19 @@ def country_name(code: str) -> str:
     return known.name if known else code
 
 
+def tiers_of(book: Rulebook) -> list[str]:
+    """Return a book's tiers in the order in which people look for them: by number, or as the book has them."""
+    return sorted(book.tiers, key=int) if all(tier.isdecimal() for tier in book.tiers) else list(book.tiers)
+
+
+def party_cell(view: View, asked: Asked, party: str) -> Cell:
+    """Return a party by its name on the day, with its id where that is another, and the way to its page."""
+    knowledge = view.position.knowledge
+    known = knowledge.party(party, view.on)
+    name = known.name if known and known.name else party
+    return Cell(name, asked.path("recipients", party), note=party if name != party else "")
+
+
 def cap_path(asked: Asked, cap: str, subject: str, window: str = "") -> str:
     """Return where a cap's page is, for one subject and window."""
     return asked.path("caps", cap, subject=subject, window=window[:10] if window[:1].isdigit() else "")
@@ -101,7 +115,7 @@ def _row(each: CapStanding, asked: Asked) -> tuple[Cell, ...]:
         Cell(subject_words(each.subject), subject_path(asked, each.subject)),
         state(each.state),
         number(each.used, href=behind, note=note),
-        number(each.limit, without),
+        number(each.limit, without, href=asked.path("caps", each.cap), note=each.remark),
         number(each.left, "not limited" if each.state == "watched" else "undetermined"),
         Cell(each.unit),
         meter(each.used, each.limit),

@@ -10,12 +10,13 @@ from ledger.core.errors import NotFound
 from ledger.core.facts import UNKNOWN, Authorization
 from ledger.reports import CapStanding, View, standings
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, state
+from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, path, state
 from ledger.web.showing.overview import COUNTRY_COLUMNS, country_row
-from ledger.web.showing.standing import caps_table, country_name, severity
+from ledger.web.showing.standing import caps_table, country_name, party_cell, severity
 from ledger.web.showing.totals import STAGES, Totals
 from schema.queries import SQL
 
+EARLIEST = "2020-01-01"  # no chip was licensed before
 MOST_ROWS = 250
 MOST_HELD = 100
 AUTHORIZATION_COLUMNS = (
@@ -56,18 +57,25 @@ def country(view: View, totals: Totals, asked: Asked, code: str) -> Page:
         "Counts as": country_name(counts_as) if counts_as != code else "",
         "Basis": listed.basis, "Note": listed.note, "Source": listed.source, "Confidence": listed.confidence,
     }  # fmt: skip
-    caps = [
-        each for each in sorted(standings(view), key=severity)
-        if f"destination={counts_as}" in each.subject.split(",")
-    ]  # fmt: skip
+    caps = sorted(standings(view, of=("destination", counts_as)), key=severity)
     parts: list[Part] = [
-        _stages(stages, view),
+        _stages(stages, view, asked.path("records", about=code)),
         caps_table("Caps kept for the country", caps[:MOST_ROWS], asked, "No cap of the rulebook counts it."),
         _held(view, asked, "destination", code, "Recipients, most licensed first"),
         _authorizations(view, asked, "Authorizations", lambda each: each.destination == code),
         Facts("The country as listed", tuple((term, Cell(text)) for term, text in rows.items() if text)),
     ]  # fmt: skip
-    return Page(listed.name, "", tuple(parts), (Cell("Countries", asked.path("countries")), Cell(listed.name)))
+    return Page(listed.name, "", tuple(parts), (Cell("Countries", asked.path("countries")), Cell(listed.name)),
+                extra={"also": _also(view, asked, code, "country")})  # fmt: skip
+
+
+def _also(view: View, asked: Asked, name: str, role: str) -> tuple[Cell, ...]:
+    """Return where more of a country or a party is told: its records, and its statement of the year so far."""
+    days = {"first": view.on.replace(month=1, day=1).isoformat(), "last": view.on.isoformat()}
+    return (
+        Cell("Every record about it", asked.path("records", about=name)),
+        Cell(f"Statement of {view.on.year} so far", path("statements", **{role: name}, **days, known=asked.known_text)),
+    )
 
 
 def recipients(view: View, asked: Asked, *, named: str) -> Page:
@@ -98,10 +106,7 @@ def recipient(view: View, asked: Asked, name: str) -> Page:
     party = knowledge.party(name, view.on) or knowledge.parties.get(name)
     if party is None:
         raise NotFound(f'No party "{name[:60]}" is known at record {view.known:,}.', "Search for its name.")
-    caps = [
-        each for each in sorted(standings(view), key=severity)
-        if name in {part.partition("=")[2] for part in each.subject.split(",")}
-    ]  # fmt: skip
+    caps = sorted(standings(view, of=("", name)), key=severity)
     rows = {
         "Id": Cell(party.party, kind="code"),
         "Roles": Cell(", ".join(party.roles)),
@@ -120,16 +125,20 @@ def recipient(view: View, asked: Asked, name: str) -> Page:
         Facts("The party as registered", tuple((term, cell) for term, cell in rows.items() if cell.text)),
     ]  # fmt: skip
     lead = "" if knowledge.party(name, view.on) else f"Nothing was stated of it for {view.on}; this is what was last."
+    role = "exporter" if "exporter" in party.roles else "recipient"
     return Page(party.name, lead, tuple(parts), (Cell("Recipients", asked.path("recipients")), Cell(party.name)),
-                extra={"history": asked.path("records", about=name)})  # fmt: skip
+                extra={"also": _also(view, asked, name, role)})  # fmt: skip
 
 
 def _seat(code: str) -> str:
     return "unknown" if code == UNKNOWN else f"{country_name(code)} ({code})"
 
 
-def _stages(stages: Mapping[str, Decimal], view: View) -> Figures:
-    rows = tuple((f"{stage.replace('_', ' ')}, TPP", number(stages[stage])) for stage in STAGES)
+def _stages(stages: Mapping[str, Decimal], view: View, behind: str) -> Figures:
+    rows = tuple(
+        (f"{stage.replace('_', ' ')}, TPP", number(stages[stage], href=behind if stages[stage] else ""))
+        for stage in STAGES
+    )
     return Figures(f"On {view.on}", rows)
 
 
@@ -151,10 +160,10 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
     )  # fmt: skip
     rows = tuple(
         (
-            Cell(party, asked.path("recipients", party)) if by_recipient
+            party_cell(view, asked, party) if by_recipient
             else Cell(_seat(code), asked.path("countries", code)),
             number(chips.get((party, code)), "none"),
-            *(number(sums[party, code].get(stage, Decimal(0))) for stage in shown),
+            *(_amount(sums[party, code].get(stage), view, asked, party, code) for stage in shown),
         )
         for party, code in ranked[:MOST_HELD]
     )  # fmt: skip
@@ -164,13 +173,21 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
     return Table(caption, columns, rows, "Nothing was licensed or shipped.", note)
 
 
+def _amount(tpp: Decimal | None, view: View, asked: Asked, party: str, code: str) -> Cell:
+    """Return a figure that leads to the movements it is the sum of: a statement from the first day on."""
+    if not tpp:
+        return number(Decimal(0))
+    days = {"first": EARLIEST, "last": view.on.isoformat()}
+    return number(tpp, href=path("statements", recipient=party, country=code, **days, known=asked.known_text))
+
+
 def _path(view: View, asked: Asked, name: str) -> Steps:
     knowledge = view.position.knowledge
-    path = knowledge.ownership_path(name, view.on)
+    upward = knowledge.ownership_path(name, view.on)
     rows = []
-    for n, each in enumerate(path):
+    for n, each in enumerate(upward):
         party = knowledge.party(each, view.on)
-        words = "The ultimate parent." if n == len(path) - 1 else ""
+        words = "The ultimate parent." if n == len(upward) - 1 else ""
         rows.append((Cell(party.name if party else each, asked.path("recipients", each)),
                      _seat(party.headquarters) if party else "not registered", words))  # fmt: skip
     empty = "The ultimate parent is unknown: what turns on it is undetermined, and refuses."
@@ -181,7 +198,7 @@ def _owners(view: View, asked: Asked, name: str) -> Table:
     columns = (Column("Owner"), Column("Share", "%", right=True), Column("From"), Column("Source"), Column("Record"))
     rows = tuple(
         (
-            Cell(each.owner, asked.path("recipients", each.owner)),
+            party_cell(view, asked, each.owner),
             Cell(f"{each.percentage:f}", kind="number", note=each.confidence if each.confidence != "confirmed" else ""),
             Cell(str(each.valid_from or "always")), Cell(each.source or "not stated"),
             number(each.seq, href=asked.path("records", each.seq)),
@@ -196,18 +213,18 @@ def _authorizations(view: View, asked: Asked, caption: str, wanted: object) -> T
     found = [each for each in view.position.knowledge.authorizations.values() if wanted(each)]
     found.sort(key=lambda each: (each.state != "active", each.authorization))
     note = f"The first {MOST_HELD} of {len(found):,}." if len(found) > MOST_HELD else ""
-    return Table(caption, AUTHORIZATION_COLUMNS, tuple(authorization_rows(found[:MOST_HELD], asked)),
+    return Table(caption, AUTHORIZATION_COLUMNS, tuple(authorization_rows(found[:MOST_HELD], view, asked)),
                  "There is none.", note)  # fmt: skip
 
 
-def authorization_rows(found: Iterable[Authorization], asked: Asked) -> Iterable[tuple[Cell, ...]]:
+def authorization_rows(found: Iterable[Authorization], view: View, asked: Asked) -> Iterable[tuple[Cell, ...]]:
     """Yield authorizations as rows."""
     for each in found:
         yield (
             Cell(each.authorization, asked.path("authorizations", each.authorization), "title"), Cell(each.kind),
-            Cell(each.recipient, asked.path("recipients", each.recipient)),
+            party_cell(view, asked, each.recipient),
             Cell(_seat(each.destination), asked.path("countries", each.destination)),
-            Cell(each.exporter, asked.path("recipients", each.exporter)) if each.exporter else Cell("any exporter"),
+            party_cell(view, asked, each.exporter) if each.exporter else Cell("any exporter"),
             state(each.state), Cell(str(each.last_day or "none")),
             Cell(f"{each.quantity} {each.unit}".strip() or "undetermined",
                  note=each.confidence if each.confidence not in ("", "confirmed") else ""),

@@ -14,10 +14,12 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from ledger import reference
 from ledger.core.rulebook import Rulebook
 from ledger.reports import CapStanding, View
+from ledger.web.asking import Asked
 from ledger.web.parts import SHAPES, Land, Map
-from ledger.web.showing.standing import NEAR, country_name, percent
+from ledger.web.showing.standing import NEAR, country_name, percent, tiers_of
 
 WIDTH, HEIGHT = 10_000, 4_350
 SOURCE = "Outlines: Natural Earth, public domain."
@@ -47,9 +49,10 @@ def outlines() -> tuple[Outline, ...]:
 
 
 def world_map(
-    view: View, stages: Mapping[str, Mapping[str, Decimal]], caps: Mapping[str, CapStanding]
+    view: View, stages: Mapping[str, Mapping[str, Decimal]], caps: Mapping[str, CapStanding], asked: Asked
 ) -> Map | None:  # fmt: skip
-    """Return the map: each country's tier, whether chips are licensed there, and the state of its own cap.
+    """Return the map: each country's tier, whether chips are licensed there, and the state of its own cap; each leads
+    to the country's page.
 
     stages: TPP by country and stage. caps: the country's cap that needs attention most, where it has one.
     """
@@ -57,8 +60,8 @@ def world_map(
     if adoption is None:
         return None
     book = adoption.book
-    tiers = list(book.tiers)
-    lands = tuple(_land(each, book, tiers, view, stages, caps) for each in outlines())
+    tiers = tiers_of(book)
+    lands = tuple(_land(each, book, tiers, view, stages, caps, asked) for each in outlines())
     legend = []
     for n, tier in enumerate(tiers):
         shade, word = f"tier-{min(n, HUES - 1)}", _tier_word(tier)
@@ -68,21 +71,23 @@ def world_map(
     over = sum(1 for each in caps.values() if each.state in NEAR)
     says = (
         f"World map of {book.name} on {view.on}: countries shaded by tier, darker where chips are licensed. "
-        f"{over:,} countries have a cap that is critical, exhausted or over. The table beside it says the same."
+        f"{over:,} {'country has' if over == 1 else 'countries have'} a cap that is critical, exhausted or over. Each "
+        "country leads to its page; the table of countries says the same."
     )
     return Map(f"Use by tier, {view.on}", says, lands, tuple(legend), SOURCE)
 
 
 def _land(
     outline: Outline, book: Rulebook, tiers: list[str], view: View, stages: Mapping[str, Mapping[str, Decimal]],
-    caps: Mapping[str, CapStanding],
+    caps: Mapping[str, CapStanding], asked: Asked,
 ) -> Land:  # fmt: skip
     code = outline.code
     country = book.place(code) if code else ""
     tier = book.tier(code, view.on) if code else None
     at = outline.center if outline.is_dot else None
+    href = asked.path("countries", code) if code in reference.countries() else ""
     if tier is None:
-        return Land(code, country_name(code), f"{country_name(code)}: no tier", "tier-none", outline.path, at)
+        return Land(code, country_name(code), f"{country_name(code)}: no tier", "tier-none", outline.path, at, href)
     hue = min(tiers.index(tier), HUES - 1)
     licensed = stages.get(country, {}).get("licensed", Decimal(0))
     cap = caps.get(country)
@@ -92,11 +97,12 @@ def _land(
     if cap:
         says += f", cap {cap.cap} {cap.state} {percent(cap.used, cap.limit)}".rstrip()
     mark = SHAPES[cap.state] if cap and is_near and country == code else ""
-    return Land(code, country_name(code), says, f"tier-{hue}-{level}", outline.path, at, "", mark, outline.center)
+    return Land(code, country_name(code), says, f"tier-{hue}-{level}", outline.path, at, href, mark,
+                outline.center)  # fmt: skip
 
 
 def _tier_word(tier: str) -> str:
-    return f"tier {tier}" if tier.isdecimal() else f'tier "{tier}"'
+    return f"tier {tier}" if tier.isdecimal() else f'tier "{tier.replace("_", " ")}"'
 
 
 def _outline(row: Mapping[str, str]) -> Outline:
