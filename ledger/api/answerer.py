@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 FOLLOWING_SECONDS = 0.25  # a reader that nobody asks for so long follows what is recorded,
 ATTENTIVE_SECONDS = 60.0  # as long as somebody asked not longer ago
-HEAD_BYTES = 8  # the size of what follows
-
-
 Asked = tuple[Question, Mapping[str, Any], Asking]
 
 
