@@ -37,6 +37,13 @@ def test_every_place_of_the_floor_plan_is_there() -> None:
     assert len(places) > 20
     missing = [place for place in places if not (tour.ROOT / place).exists()]
     assert not missing
+    rooms = [
+        path.relative_to(tour.ROOT).as_posix()
+        for house in ("ledger", "ledger/core")
+        for path in (tour.ROOT / house).iterdir()
+        if (path.suffix == ".py" and path.stem not in ("__init__", "__main__")) or (path / "__init__.py").exists()
+    ]
+    assert sorted(set(rooms) - set(places)) == [], "places that the plan does not show"
 
 
 def test_the_first_two_commands_are_demo_and_test() -> None:
