@@ -113,13 +113,18 @@ def fetch_ahead(position: Position, source: DatabaseSource, movements: Sequence[
 def _fetch_lots(position: Position, source: DatabaseSource, lines: Sequence[tuple[Movement, Resolved]]) -> None:
     names: dict[str, None] = {}
     places: dict[Place, None] = {}
+    moving: dict[Place, None] = {}
     for movement, known in lines:
         if known.authorization and known.authorization.authorization not in position.by_authorization:
             names[known.authorization.authorization] = None
-        draws_on_license = known.authorization and movement.kind in ("grant", "ship")
-        if not draws_on_license and known.place not in position.by_place:
+        if movement.kind == "receive":
+            if known.place not in position.moving:
+                moving[known.place] = None
+        elif not (known.authorization and movement.kind in ("grant", "ship")) and known.place not in position.by_place:
             places[known.place] = None
     if names:
         position.hold_lots(names, source.lots_of_many(list(names)))
     if places:
         position.hold_lots(places, source.lots_at_many(list(places)))
+    if moving:
+        position.hold_moving(moving, source.lots_moving_at_many(list(moving)))

@@ -141,6 +141,13 @@ FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s
     AS wanted (recipient, destination, chip) USING (recipient, destination, chip)
 WHERE stage <> 'licensed' AND NOT emptied;
 
+-- name: lots_moving_at
+-- Shipment lots at places of which something is in transit.
+SELECT lot.seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
+FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[])
+    AS wanted (recipient, destination, chip) USING (recipient, destination, chip)
+WHERE stage <> 'licensed' AND NOT emptied AND in_transit <> 0;
+
 -- name: lapsed_lots
 -- Lots with something left that lapsed before a day.
 SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on

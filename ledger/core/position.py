@@ -43,6 +43,9 @@ class Source(Protocol):
     def lots_at(self, place: Place) -> list[Lot]:
         """Return the reservation and shipment lots of one base chip at a place that are not emptied."""
 
+    def lots_moving_at(self, place: Place) -> list[Lot]:
+        """Return the shipment lots of one base chip at a place of which something is in transit."""
+
     def granted(self, authorization: str) -> Amount:
         """Return what was granted under an authorization in all, what was released again taken off."""
 
@@ -155,7 +158,7 @@ class Position:
     def moving_at(self, place: Place) -> list[Lot]:
         """Return shipment lots at a place of which something is in transit, oldest first; a few may have arrived."""
         if place not in self.moving:
-            self.moving[place] = [lot for lot in self.lots_at(place) if lot.in_transit]
+            self.hold_moving([place], self.source.lots_moving_at(place))
         lots = self.moving[place]
         while lots and not lots[0].in_transit:
             lots.pop(0)
@@ -234,6 +237,16 @@ class Position:
                 self.by_authorization[key] = self._held(key, held)
             else:
                 self.by_place[key] = self._held(key, held)
+
+    def hold_moving(self, places: Iterable[Place], lots: Iterable[Lot]) -> None:
+        """Keep lots in transit that were fetched at once for several places, with what changed since."""
+        found: dict[Place, dict[LotRef, Lot]] = {place: {} for place in places}
+        changed = [lot for lot in self.pending.changed.values() if lot.place in found]
+        for lot in [*(self.lots.setdefault(lot.ref, lot) for lot in lots), *changed]:
+            if lot.in_transit:
+                found[lot.place][lot.ref] = lot
+        for place, held in found.items():
+            self.moving[place] = sorted(held.values(), key=_age)
 
     def _held(self, key: str | Place, lots: Iterable[Lot]) -> list[Lot]:
         held = {lot.ref: self.lots.setdefault(lot.ref, lot) for lot in lots}

@@ -82,6 +82,10 @@ class PastSource(DatabaseSource):
             )
         ]
 
+    def lots_moving_at_many(self, places: list[Place]) -> list[Lot]:
+        """Return shipment lots of which something was in transit."""
+        return [lot for lot in self.lots_at_many(places) if lot.in_transit]
+
     def granted(self, authorization: str) -> Amount:
         """Return what was granted under an authorization by then, less what was released."""
         tpp, chips = Decimal(0), 0

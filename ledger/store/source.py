@@ -115,9 +115,15 @@ class DatabaseSource:
 
     def lots_at_many(self, places: list[Place]) -> list[Lot]:
         """Return the reservation and shipment lots at several places that are not emptied."""
-        recipients, destinations, chips = zip(*places, strict=True)
-        wanted = {"recipients": texts(recipients), "destinations": texts(destinations), "chips": texts(chips)}
-        return self._lots(self._conn.execute(SQL["lots_at"], wanted).fetchall())
+        return self._lots(self._conn.execute(SQL["lots_at"], _columns(places)).fetchall())
+
+    def lots_moving_at(self, place: Place) -> list[Lot]:
+        """Return the shipment lots at a place of which something is in transit."""
+        return self.lots_moving_at_many([place])
+
+    def lots_moving_at_many(self, places: list[Place]) -> list[Lot]:
+        """Return the shipment lots at several places of which something is in transit."""
+        return self._lots(self._conn.execute(SQL["lots_moving_at"], _columns(places)).fetchall())
 
     def lapsed(self, day: date) -> list[Lot]:
         """Return lots with something left whose last day was before a day."""
@@ -165,3 +171,8 @@ class DatabaseSource:
             Entry(line, stage, cause or "", (seq, lot_line), profiles[number], lot_day, day, last_day, chips, tpp)
             for line, stage, cause, seq, lot_line, number, lot_day, day, last_day, chips, tpp in rows
         ]
+
+
+def _columns(places: list[Place]) -> dict[str, str]:
+    recipients, destinations, chips = zip(*places, strict=True)
+    return {"recipients": texts(recipients), "destinations": texts(destinations), "chips": texts(chips)}

@@ -157,7 +157,7 @@ class Drawing:
             lots = self._licensed(asked) if asked.authorization else self._at(asked, "reserved")
         else:
             lots = self._at(asked, "shipped")
-            if balance == "in_transit":  # what has arrived is looked at only where too little is on its way
+            if balance == "in_transit":  # what has arrived is fetched only where too little is on its way
                 lots = itertools.chain(list(self.position.moving_at(asked.place)), lots)
         for lot in lots:
             if lot.day <= day and (line.of or not lot.is_empty) and self._fits(lot, asked, balance):
@@ -168,7 +168,9 @@ class Drawing:
         return _pruned(self.position.lots_of(asked.authorization.authorization))
 
     def _at(self, asked: Resolved, stage: str) -> Iterator[Lot]:
-        return (lot for lot in _pruned(self.position.lots_at(asked.place)) if lot.stage == stage)
+        for lot in _pruned(self.position.lots_at(asked.place)):
+            if lot.stage == stage:
+                yield lot
 
     def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
         """Whether a lot is what a line asks for: stage, place, exporter, authorization, where it states them."""
