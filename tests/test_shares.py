@@ -220,6 +220,22 @@ def test_what_is_asked_enlarges_the_base_only_where_the_book_says_so(
         assert receipt.remedy == f"Ask for {asked - 1} chips or fewer under a new key."
 
 
+def test_a_share_of_all_of_itself_never_binds_since_its_limit_grows_by_what_is_asked(conn: Any) -> None:
+    ledger = _begun(
+        conn,
+        "name: whole, counts: shipped, limit: {share: 100%, of: total, asked_chips_enlarge_base: yes}",
+        "name: total, counts: shipped, limit: none",
+    )
+    line = {"destination": "CN", "recipient": "buyer", "authorization": "lic", "exporter": "nvidia"}
+    ledger.must(to_china("2026-01-20", 7))
+    with Reader(ledger.conn).view(on=date(2026, 2, 1)) as view:
+        left = remaining(view, chip=H200, **line)
+    assert (left.remaining_chips, left.binding_cap) == (7, "authorization")
+    (whole,) = [cap for cap in left.caps if cap.cap == "whole"]
+    assert "grows" in whole.body()["remark"]
+    ledger.must(move("ship", "2026-02-01", 7, H200, **line))
+
+
 @pytest.mark.parametrize(("enlarge", "left"), [("no", 25), ("yes", 33)])
 def test_remaining_counts_what_is_asked_into_the_base(conn: Any, enlarge: str, left: int) -> None:
     ledger = group(conn, OUTSIDE.format(enlarge=enlarge))

@@ -32,7 +32,8 @@ class CapLeft:
 
     limit, remaining: None where undetermined or only watched. The TPP figures are None for caps in chips. remark: the
     limit as stated where it has a tolerance, and the period in which it is suspended or blocked. Where one asks who may
-    not see what others have used of a shared cap, used and doubt are None too.
+    not see what others have used of a shared cap, used and doubt are None too. grows: whether its limit grows by as
+    much as is asked, and it is not over: a share of all of what is asked.
     """
 
     cap: str
@@ -51,11 +52,12 @@ class CapLeft:
     status: str
     confidence: str
     remark: str = ""
+    grows: bool = False
 
     @property
     def binds(self) -> bool:
-        """Whether the cap can limit a request: one that only flags or only watches never does."""
-        return self.when_exceeded == "refuse" and self.state != "watched"
+        """Whether the cap can limit a request: one that only flags, only watches or grows as much never does."""
+        return self.when_exceeded == "refuse" and self.state != "watched" and not self.grows
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON, amounts as exact text."""
@@ -255,13 +257,15 @@ def _left(view: View, looked: Looked) -> CapLeft:
     if limit is not None and looked.gain:  # the chip that is asked has enlarged the base already
         limit -= looked.gain * sum(each.tpp for day, each in looked.changes.items() if day <= standing.day)
     left = None if limit is None or unstated else looked.room(limit - standing.used - standing.doubt)
+    grows = looked.gain == 1 and left is not None and left >= 0
+    remarks = [remark(cap, view.on), "its limit grows by as much as is asked" if grows else ""]
     return CapLeft(
         cap.name, looked.key.subject, window_text(looked.span), cap.limit.unit, limit, standing.used,
         standing.doubt, left,
         "undetermined" if unstated and not cap.limit.unlimited
         else counters.state(cap, standing.used, standing.doubt, None if unstated else limit),
         standing.day, looked.adoption.book.name, cap.law, cap.when_exceeded, cap.status, cap.confidence,
-        remark(cap, view.on),
+        "; ".join(filter(None, remarks)), grows,
     )  # fmt: skip
 
 
