@@ -297,6 +297,10 @@ def test_facts_are_stated_and_a_discrepancy_is_settled(client):
     assert post(client, told, "d", path=f"/v1/discrepancies/{number}/changes").status_code == 201
     states = {each["id"]: each["state"] for each in get(client, "/v1/discrepancies", resolved="true").json()["items"]}
     assert states[number] == "resolved"
+    asked = ({"known": number - 1}, {"known": number}, {"on": "2025-06-30"}, {"on": "2024-12-31"})
+    answers = [get(client, "/v1/discrepancies", resolved="true", **when).json()["items"] for when in asked]
+    seen = [[each["state"] for each in answer] for answer in answers]
+    assert (seen[0], seen[1][:1], seen[2][:1], seen[3]) == ([], ["open"], ["resolved"], [])
     assert post(client, {"closed_until": "2025-05-31"}, "e", path="/v1/periods").status_code == 201
     late = post(client, grant(effective_on="2025-05-30"), "f")
     assert (late.status_code, late.json()["code"]) == (409, "period_closed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from ledger.api.answering import read, viewing
 from ledger.api.answers import Listed, Ready, answered
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
-from ledger.api.parameters import PARAMETERS, id_of, is_set, limit_of, number_of
+from ledger.api.parameters import PARAMETERS, day_of, id_of, is_set, limit_of, number_of
 from ledger.api.questions import ASKS, UNDER, Question, read_question
 from ledger.core import movements
 from ledger.core.errors import Malformed, NotFound
@@ -114,16 +115,18 @@ async def show_movement(call: Call) -> Response:
 
 
 async def list_discrepancies(call: Call) -> Response:
-    """Return what does not reconcile or broke a rule, as it stands now, oldest first."""
-    resolved = is_set(call.asked, "resolved")
+    """Return what does not reconcile or broke a rule, as it was known, oldest first; all days, or up to `on`."""
+    resolved, dated_by = is_set(call.asked, "resolved"), day_of(call.asked) if "on" in call.asked else date.max
     columns = columns_of(
         "id", "class", "book", "cap", "subject", "window", "amount", "unit", "effective_on", "opened_at", "owner",
         "state", "note", whole=["id"],
     )  # fmt: skip
-    return await read(
-        call, lambda view: Listed([each.body() for each in reports.discrepancies(view, resolved=resolved)], columns),
-        lists=True,
-    )  # fmt: skip
+
+    def ask(view: View) -> Listed:
+        found = reports.discrepancies(view, resolved=resolved)
+        return Listed([each.body() for each in found if each.effective_on <= dated_by], columns)
+
+    return await read(call, ask, lists=True)
 
 
 def _told(call: Call, item: AskedMovement) -> AskedMovement:
@@ -164,5 +167,5 @@ ROUTES = (
     Route("show_movement", "GET", "/v1/movements/{seq}", ANYONE, "One movement", show_movement, "MovementAnswer",
           ("known",)),
     Route("list_discrepancies", "GET", "/v1/discrepancies", SEES_ALL, "What does not reconcile or broke a rule",
-          list_discrepancies, "Discrepancies", ("resolved",), lists=True),
+          list_discrepancies, "Discrepancies", ("resolved", *WHEN), lists=True),
 )  # fmt: skip
