@@ -568,6 +568,55 @@ def _asks(path: str) -> tuple[str, ...]:
     return next(route.asks for route in ROUTES if route.path == path)
 
 
+PARTED = ["/v1/usage", "/v1/caps", "/v1/history/dc", "/v1/discrepancies", "/v1/duties", "/v1/proposals"]
+
+
+@pytest.mark.parametrize("path", PARTED)
+def test_parts_make_up_the_list_that_it_was_when_the_first_was_asked(client, path):
+    for n, place in enumerate(("MY", "IN", "BR")):
+        terms = {"authorization_id": f"P{n}", "kind": "license", "recipient": "dc", "destination": place,
+                 "exporter": "nvidia"}  # fmt: skip
+        assert post(client, terms, f"l{n}", path="/v1/authorizations").status_code == 201
+        line = {**LINE, "destination": place, "authorization": f"P{n}"}
+        assert post(client, {**grant(), "lines": [{**line, "quantity": 10}]}, f"g{n}").status_code == 201
+        late = {**ship(observed=True), "lines": [{**line, "quantity": 50}]}
+        assert post(client, late, f"s{n}").status_code == 201
+    get_all = {"on": "2026-06-01"} if path != "/v1/proposals" else {}
+    whole = get(client, path, **get_all).json()
+    if path in PARTED[:4]:
+        assert len(whole["items"]) > 1
+    asked, items = {**get_all, "limit": "1"}, []
+    while True:
+        told = get(client, path, **asked)
+        items += told.json()["items"]
+        assert told.json()["known"] == whole["known"]
+        assert told.headers.get("capledger-next") == told.json()["next"]
+        if told.json()["next"] is None:
+            break
+        post(client, grant(1), f"meanwhile {len(items)}".replace(" ", "-"))
+        asked["cursor"] = told.json()["next"]
+    assert items == whole["items"]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "1", "1.2", "x.2026-06-01.0", "1.yesterday.0", "1.2026-06-01.0.0", "+1.2026-06-01.0"]
+)
+def test_a_cursor_that_no_answer_gave_is_told_so(client, cursor):
+    told = get(client, "/v1/usage", cursor=cursor)
+    assert (told.status_code, told.json()["errors"][0]["field"]) == (422, "cursor")
+
+
+def test_a_table_that_is_cut_says_where_it_goes_on(client):
+    told = client.get("/v1/parties", params={"limit": "2"}, headers={"Accept": "text/csv"})
+    assert told.headers["capledger-next"] == get(client, "/v1/parties", limit="2").json()["next"]
+    post(client, grant(1), "a")
+    post(client, grant(1), "b")
+    told = client.get("/v1/movements", params={"limit": "1"}, headers={"Accept": "text/csv"})
+    assert told.headers["capledger-next"] == str(get(client, "/v1/movements", limit="1").json()["next"])
+    for path in ("/v1/parties", "/v1/movements"):
+        assert "capledger-next" not in client.get(path, headers={"Accept": "text/csv"}).headers
+
+
 @pytest.mark.parametrize(
     ("accept", "media"),
     [

@@ -35,6 +35,7 @@ ERRORS: Mapping[int, str] = {
 READ_ERRORS = (401, 403, 404, 406, 422, 429, 503, 504)
 POST_ERRORS = (401, 403, 404, 406, 409, 413, 415, 422, 429, 503, 504)
 PLAIN = "text/plain"
+NEXT = ("Capledger-Next",)  # where a list goes on, in every form of it
 _BINARY = {"type": "string", "format": "binary"}
 _SHAPES: Mapping[str, dict[str, Any]] = {
     formats.CSV: {"type": "string"}, formats.PARQUET: _BINARY, formats.PDF: _BINARY,
@@ -53,7 +54,10 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
     if is_read and (route.roles is OPEN or route.answer == "Metrics"):
         told[200] = done
     elif is_read:
-        told[200] = {**done, "headers": {"ETag": {"schema": {"type": "string"}}}}
+        told[200] = {
+            **done,
+            "headers": {name: {"schema": {"type": "string"}} for name in ("ETag", *NEXT[: route.lists])},
+        }
         told[304] = {"description": "What the caller has is still so."}
     elif route.is_keyed:
         told[201] = {**done, "headers": {REPLAYED: {"schema": {"type": "string", "enum": ["true"]}}}}
