@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -647,6 +648,36 @@ def test_more_than_the_server_takes_is_too_large_whatever_the_head_says(founded)
         assert (stated.status_code, unstated.status_code) == (413, 413)
         assert {stated.json()["code"], unstated.json()["code"]} == {"too_large"}
         assert post(client, grant()).status_code == 201
+
+
+def test_who_begins_to_send_and_never_ends_is_not_waited_for(client, monkeypatch):
+    monkeypatch.setattr("ledger.api.app.MOST_SECONDS", 0.05)
+    path, head = "/v1/movements", {**bearer("operator"), "Idempotency-Key": "k", "Content-Type": "application/json"}
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+             "root_path": "", "scheme": "http", "http_version": "1.1", "client": ("there", 1), "server": ("here", 1),
+             "headers": [(name.lower().encode(), value.encode()) for name, value in head.items()]}  # fmt: skip
+    told = []
+
+    async def ask() -> None:
+        begun = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal begun
+            if begun:
+                await asyncio.Event().wait()
+            begun = True
+            return {"type": "http.request", "body": b"{", "more_body": True}
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        await asyncio.wait_for(client.app(scope, receive, send), 30)
+
+    client.portal.call(ask)
+    assert told[0]["status"] == 408
+    assert (b"connection", b"close") in told[0]["headers"]
+    assert json.loads(told[1]["body"])["code"] == "sent_too_slowly"
+    assert post(client, grant()).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ ERRORS: Mapping[int, str] = {
     404: "What is named is not known, or not theirs to see.",
     405: "Not something one can do there.",
     406: "Cannot be had in that form.",
+    408: "What was sent took too long to arrive.",
     409: "Refused: the ledger as it stands is in the way, or the key was used for something else.",
     413: "More than the server takes at once.",
     415: "Not JSON.",
@@ -33,7 +34,7 @@ ERRORS: Mapping[int, str] = {
     504: "Took longer than a read may.",
 }
 READ_ERRORS = (401, 403, 404, 406, 422, 429, 503, 504)
-POST_ERRORS = (401, 403, 404, 406, 409, 413, 415, 422, 429, 503, 504)
+POST_ERRORS = (401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504)
 PLAIN = "text/plain"
 NEXT = ("Capledger-Next",)  # where a list goes on, in every form of it
 _BINARY = {"type": "string", "format": "binary"}
