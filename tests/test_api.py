@@ -256,6 +256,48 @@ def test_a_batch_gives_each_its_verdict_in_order(client):
     assert (answer["posted"], answer["refused"]) == (3, 3)
 
 
+def test_a_batch_is_tried_out_in_order_and_leaves_no_trace(client):
+    post(client, grant(1), "known")
+    items = [item("a", grant(50)), item("b", ship(60)), item("a", grant(50)), item("c", ship(20)), item("d", {}),
+             item("e", {"party_id": "x", "name": "x"}, "party"), item("known", grant(2)),
+             item("f", grant(10**6))]  # fmt: skip
+    before = get(client, "/v1/parties").json()["journal"]
+    tried = client.post("/v1/batches?dry_run=true", json={"items": items})
+    assert get(client, "/v1/parties").json()["journal"] == before
+    told = [(each["code"] or each["verdict"], each["replayed"]) for each in tried.json()["receipts"]]
+    assert told == [("posted", False), ("exceeds_authorization", False), ("posted", True), ("posted", False),
+                    ("malformed", False), ("malformed", False), ("key_reused", False),
+                    ("cap_exceeded", False)]  # fmt: skip
+    del items[5], told[5]
+    posted = client.post("/v1/batches", json={"items": items}).json()["receipts"]
+    assert [each["code"] or each["verdict"] for each in posted] == [code for code, _ in told]
+
+
+def test_what_needs_a_second_person_is_tried_out_as_it_would_be_answered(client):
+    client.post("/v1/batches", json={"items": [item("four", {"kinds": "reverse"}, "four_eyes")]})
+    seq = post(client, grant(50), "g").json()["seq"]
+    items = [item("r", {"movement": "reverse", "effective_on": "2025-06-02", "reverses": seq}), item("s", ship(20))]
+    tried, posted = (client.post(f"/v1/batches?dry_run={dry}", json={"items": items}).json()["receipts"]
+                     for dry in ("true", "false"))  # fmt: skip
+    assert [each["code"] for each in tried] == [each["code"] for each in posted] == ["needs_second_person", ""]
+    assert tried[0]["message"] == posted[0]["message"]
+
+
+def test_a_batch_that_is_tried_out_tells_an_exporter_no_totals(client):
+    items = [item("a", grant(ALLOCATION_H100 + 1, observed=True)), item("b", grant(ALLOCATION_H100 + 1))]
+    items[0]["observed"] = items[0]["body"].pop("observed")
+    mine = client.post("/v1/batches?dry_run=true", json={"items": items}, headers=bearer("exporter"))
+    everybodys = client.post("/v1/batches?dry_run=true", json={"items": items})
+    assert ["limit" in each["message"] for each in mine.json()["receipts"]] == [False, False]
+    assert ["limit" in each["message"] for each in everybodys.json()["receipts"]] == [True, True]
+
+
+@pytest.mark.parametrize("asked", [{"together": True, "items": [item("a", {})]}, {"items": [item("a", {})] * 1_001}])
+def test_a_dry_run_of_what_cannot_be_tried_out_is_told_so(client, asked):
+    told = client.post("/v1/batches?dry_run=true", json=asked)
+    assert (told.status_code, told.json()["code"]) == (422, "malformed")
+
+
 def test_a_batch_all_or_nothing_posts_nothing_if_one_is_refused(client):
     items = [item("a", grant(50)), item("b", ship(60))]
     answer = client.post("/v1/batches", json={"items": items, "together": True})

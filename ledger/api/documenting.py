@@ -64,7 +64,7 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
         told[201] = {**done, "headers": {REPLAYED: {"schema": {"type": "string", "enum": ["true"]}}}}
     else:
         told[200] = done
-    if "dry_run" in route.asks:
+    if "dry_run" in route.asks and route.is_keyed:
         told[200] = {"description": "The verdict, explained.", "content": {formats.JSON: {"schema": ref("Explained")}}}
     if route.name == "run_reconciliation":
         told[201] = {**done, "description": "Recorded."}
