@@ -281,6 +281,8 @@ def test_what_needs_a_second_person_is_tried_out_as_it_would_be_answered(client)
                      for dry in ("true", "false"))  # fmt: skip
     assert [each["code"] for each in tried] == [each["code"] for each in posted] == ["needs_second_person", ""]
     assert tried[0]["message"] == posted[0]["message"]
+    alone = client.post("/v1/movements?dry_run=true", json=items[0]["body"]).json()
+    assert (alone["verdict"], alone["code"], alone["message"]) == ("refused", *list(posted[0].values())[3:5])
 
 
 def test_a_batch_that_is_tried_out_tells_an_exporter_no_totals(client):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ledger.core import four_eyes
 from ledger.core.deciding import judge
 from ledger.core.errors import Malformed
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
 from ledger.core.theirs import is_theirs
-from ledger.posting.proposing import hold
 from ledger.posting.requests import Asked, Receipt, Request, read
 from ledger.reports import View
 from schema.queries import SQL
@@ -62,7 +62,7 @@ def _tried(view: View, asked: Asked, actor: str, seq: int, tell: Tell) -> tuple[
             refusal = Refusal("forbidden", f"{actor} may not reverse record {movement.reverses}, which another posted.")
             return Receipt("refused", key, None, refusal.code, refusal.message, "Ask the operator."), False
     judged = judge(movement, observed=asked.voice == "observation", asker=actor, position=position, seq=seq)
-    hold(judged, position.knowledge.four_eyes)
+    four_eyes.hold(judged, position.knowledge.four_eyes)
     if judged.refusal:
         return Receipt("refused", key, None, judged.refusal.code, judged.refusal.message, judged.refusal.remedy), False
     position.apply(seq, judged.entries, judged.opened, judged.effects)
