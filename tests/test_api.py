@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -255,6 +256,50 @@ def test_a_batch_gives_each_its_verdict_in_order(client):
     assert (answer["posted"], answer["refused"]) == (3, 3)
 
 
+def test_a_batch_is_tried_out_in_order_and_leaves_no_trace(client):
+    post(client, grant(1), "known")
+    items = [item("a", grant(50)), item("b", ship(60)), item("a", grant(50)), item("c", ship(20)), item("d", {}),
+             item("e", {"party_id": "x", "name": "x"}, "party"), item("known", grant(2)),
+             item("f", grant(10**6))]  # fmt: skip
+    before = get(client, "/v1/parties").json()["journal"]
+    tried = client.post("/v1/batches?dry_run=true", json={"items": items})
+    assert get(client, "/v1/parties").json()["journal"] == before
+    told = [(each["code"] or each["verdict"], each["replayed"]) for each in tried.json()["receipts"]]
+    assert told == [("posted", False), ("exceeds_authorization", False), ("posted", True), ("posted", False),
+                    ("malformed", False), ("malformed", False), ("key_reused", False),
+                    ("cap_exceeded", False)]  # fmt: skip
+    del items[5], told[5]
+    posted = client.post("/v1/batches", json={"items": items}).json()["receipts"]
+    assert [each["code"] or each["verdict"] for each in posted] == [code for code, _ in told]
+
+
+def test_what_needs_a_second_person_is_tried_out_as_it_would_be_answered(client):
+    client.post("/v1/batches", json={"items": [item("four", {"kinds": "reverse"}, "four_eyes")]})
+    seq = post(client, grant(50), "g").json()["seq"]
+    items = [item("r", {"movement": "reverse", "effective_on": "2025-06-02", "reverses": seq}), item("s", ship(20))]
+    tried, posted = (client.post(f"/v1/batches?dry_run={dry}", json={"items": items}).json()["receipts"]
+                     for dry in ("true", "false"))  # fmt: skip
+    assert [each["code"] for each in tried] == [each["code"] for each in posted] == ["needs_second_person", ""]
+    assert tried[0]["message"] == posted[0]["message"]
+    alone = client.post("/v1/movements?dry_run=true", json=items[0]["body"]).json()
+    assert (alone["verdict"], alone["code"], alone["message"]) == ("refused", *list(posted[0].values())[3:5])
+
+
+def test_a_batch_that_is_tried_out_tells_an_exporter_no_totals(client):
+    items = [item("a", grant(ALLOCATION_H100 + 1, observed=True)), item("b", grant(ALLOCATION_H100 + 1))]
+    items[0]["observed"] = items[0]["body"].pop("observed")
+    mine = client.post("/v1/batches?dry_run=true", json={"items": items}, headers=bearer("exporter"))
+    everybodys = client.post("/v1/batches?dry_run=true", json={"items": items})
+    assert ["limit" in each["message"] for each in mine.json()["receipts"]] == [False, False]
+    assert ["limit" in each["message"] for each in everybodys.json()["receipts"]] == [True, True]
+
+
+@pytest.mark.parametrize("asked", [{"together": True, "items": [item("a", {})]}, {"items": [item("a", {})] * 1_001}])
+def test_a_dry_run_of_what_cannot_be_tried_out_is_told_so(client, asked):
+    told = client.post("/v1/batches?dry_run=true", json=asked)
+    assert (told.status_code, told.json()["code"]) == (422, "malformed")
+
+
 def test_a_batch_all_or_nothing_posts_nothing_if_one_is_refused(client):
     items = [item("a", grant(50)), item("b", ship(60))]
     answer = client.post("/v1/batches", json={"items": items, "together": True})
@@ -297,6 +342,10 @@ def test_facts_are_stated_and_a_discrepancy_is_settled(client):
     assert post(client, told, "d", path=f"/v1/discrepancies/{number}/changes").status_code == 201
     states = {each["id"]: each["state"] for each in get(client, "/v1/discrepancies", resolved="true").json()["items"]}
     assert states[number] == "resolved"
+    asked = ({"known": number - 1}, {"known": number}, {"on": "2025-06-30"}, {"on": "2024-12-31"})
+    answers = [get(client, "/v1/discrepancies", resolved="true", **when).json()["items"] for when in asked]
+    seen = [[each["state"] for each in answer] for answer in answers]
+    assert (seen[0], seen[1][:1], seen[2][:1], seen[3]) == ([], ["open"], ["resolved"], [])
     assert post(client, {"closed_until": "2025-05-31"}, "e", path="/v1/periods").status_code == 201
     late = post(client, grant(effective_on="2025-05-30"), "f")
     assert (late.status_code, late.json()["code"]) == (409, "period_closed")
@@ -564,6 +613,55 @@ def _asks(path: str) -> tuple[str, ...]:
     return next(route.asks for route in ROUTES if route.path == path)
 
 
+PARTED = ["/v1/usage", "/v1/caps", "/v1/history/dc", "/v1/discrepancies", "/v1/duties", "/v1/proposals"]
+
+
+@pytest.mark.parametrize("path", PARTED)
+def test_parts_make_up_the_list_that_it_was_when_the_first_was_asked(client, path):
+    for n, place in enumerate(("MY", "IN", "BR")):
+        terms = {"authorization_id": f"P{n}", "kind": "license", "recipient": "dc", "destination": place,
+                 "exporter": "nvidia"}  # fmt: skip
+        assert post(client, terms, f"l{n}", path="/v1/authorizations").status_code == 201
+        line = {**LINE, "destination": place, "authorization": f"P{n}"}
+        assert post(client, {**grant(), "lines": [{**line, "quantity": 10}]}, f"g{n}").status_code == 201
+        late = {**ship(observed=True), "lines": [{**line, "quantity": 50}]}
+        assert post(client, late, f"s{n}").status_code == 201
+    get_all = {"on": "2026-06-01"} if path != "/v1/proposals" else {}
+    whole = get(client, path, **get_all).json()
+    if path in PARTED[:4]:
+        assert len(whole["items"]) > 1
+    asked, items = {**get_all, "limit": "1"}, []
+    while True:
+        told = get(client, path, **asked)
+        items += told.json()["items"]
+        assert told.json()["known"] == whole["known"]
+        assert told.headers.get("capledger-next") == told.json()["next"]
+        if told.json()["next"] is None:
+            break
+        post(client, grant(1), f"meanwhile {len(items)}".replace(" ", "-"))
+        asked["cursor"] = told.json()["next"]
+    assert items == whole["items"]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "1", "1.2", "x.2026-06-01.0", "1.yesterday.0", "1.2026-06-01.0.0", "+1.2026-06-01.0"]
+)
+def test_a_cursor_that_no_answer_gave_is_told_so(client, cursor):
+    told = get(client, "/v1/usage", cursor=cursor)
+    assert (told.status_code, told.json()["errors"][0]["field"]) == (422, "cursor")
+
+
+def test_a_table_that_is_cut_says_where_it_goes_on(client):
+    told = client.get("/v1/parties", params={"limit": "2"}, headers={"Accept": "text/csv"})
+    assert told.headers["capledger-next"] == get(client, "/v1/parties", limit="2").json()["next"]
+    post(client, grant(1), "a")
+    post(client, grant(1), "b")
+    told = client.get("/v1/movements", params={"limit": "1"}, headers={"Accept": "text/csv"})
+    assert told.headers["capledger-next"] == str(get(client, "/v1/movements", limit="1").json()["next"])
+    for path in ("/v1/parties", "/v1/movements"):
+        assert "capledger-next" not in client.get(path, headers={"Accept": "text/csv"}).headers
+
+
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
@@ -594,6 +692,36 @@ def test_more_than_the_server_takes_is_too_large_whatever_the_head_says(founded)
         assert (stated.status_code, unstated.status_code) == (413, 413)
         assert {stated.json()["code"], unstated.json()["code"]} == {"too_large"}
         assert post(client, grant()).status_code == 201
+
+
+def test_who_begins_to_send_and_never_ends_is_not_waited_for(client, monkeypatch):
+    monkeypatch.setattr("ledger.api.app.MOST_SECONDS", 0.05)
+    path, head = "/v1/movements", {**bearer("operator"), "Idempotency-Key": "k", "Content-Type": "application/json"}
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+             "root_path": "", "scheme": "http", "http_version": "1.1", "client": ("there", 1), "server": ("here", 1),
+             "headers": [(name.lower().encode(), value.encode()) for name, value in head.items()]}  # fmt: skip
+    told = []
+
+    async def ask() -> None:
+        begun = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal begun
+            if begun:
+                await asyncio.Event().wait()
+            begun = True
+            return {"type": "http.request", "body": b"{", "more_body": True}
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        await asyncio.wait_for(client.app(scope, receive, send), 30)
+
+    client.portal.call(ask)
+    assert told[0]["status"] == 408
+    assert (b"connection", b"close") in told[0]["headers"]
+    assert json.loads(told[1]["body"])["code"] == "sent_too_slowly"
+    assert post(client, grant()).status_code == 201
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ ROWS = [
         query=lambda of: {"dry_run": "true"}),
     Row("post_batch", "license", "200 200 200", ASIDE, ASIDE, "200 200 200",
         body=lambda of: item("movement", shipped(of))),
+    Row("post_batch", "dry run", "200 200 200", ASIDE, ASIDE, "200 200 200", query=lambda of: {"dry_run": "true"},
+        body=lambda of: item("movement", shipped(of))),
     Row("post_batch", "key", "200 200 200", ASIDE, ASIDE, "200 200 200",
         body=lambda of: item("movement", shipped({**of, "license": "nil-L9"}), of["key"])),
     Row("post_party", "party", ASIDE, ASIDE, ASIDE, "201 201 201",

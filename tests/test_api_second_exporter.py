@@ -211,7 +211,16 @@ def test_no_proposal_or_batch_tells_a_thing_of_the_firsts_from_one_that_there_is
         kept = {"kind": "proposal", "key": f"item-{next(_numbers)}", "body": proposed(body)}
         return {"items": [{"kind": "movement", "key": f"item-{next(_numbers)}", "body": body}, kept]}
 
-    for path, wrapped in (("/v1/proposals", proposed), ("/v1/batches", batched)):
+    def alone(body: dict[str, Any]) -> dict[str, Any]:
+        return {"items": [{"kind": "movement", "key": f"item-{next(_numbers)}", "body": body}]}
+
+    trial = "/v1/batches?dry_run=true"
+    for there, not_there in twins(tried, "reverses", is_number=True):
+        reverses = ({"movement": "reverse", "effective_on": "2025-07-01", "reverses": each}
+                    for each in (there, not_there))  # fmt: skip
+        one, other = (post(poster, tried, trial, alone(each)) for each in reverses)
+        assert_alike(one, other, (there, not_there), "reverse, tried out")
+    for path, wrapped in (("/v1/proposals", proposed), ("/v1/batches", batched), (trial, alone)):
         for field in ("authorization", "of", "recipient", "exporter", "facility", "reverses"):
             for there, not_there in twins(tried, field):
                 one, other = (post(poster, tried, path, wrapped(movements(each, field, "ship")))

@@ -496,6 +496,22 @@ def test_a_discrepancy_is_settled_by_records_and_opened_again(ledger, ask, say):
     assert len(ask("discrepancies")["discrepancies"]) == 2
 
 
+def test_discrepancies_as_known_then_are_what_was_listed_then(ledger, ask, say):
+    before = {size: ask(f"discrepancies --known {size}")["discrepancies"] for size in range(ledger.size())}
+    assert before[1] == []
+    number = ask("discrepancies")["discrepancies"][1]["id"]
+    assert [each["id"] for each in before[number - 1]] != [each["id"] for each in before[number]]
+    then = {}
+    for change in ("explained", "resolved", "reopened", "resolved"):
+        ask(f"settle {number} {change} --note '{change} here' --owner desk-{change}")
+        then[ledger.size()] = [ask(f"discrepancies {every}")["discrepancies"] for every in ("", "--all")]
+    for size, listed in then.items():
+        assert [ask(f"discrepancies {every} --known {size}")["discrepancies"] for every in ("", "--all")] == listed
+    assert {size: ask(f"discrepancies --known {size}")["discrepancies"] for size in before} == before
+    told = say(f"discrepancies --known {min(then)}").stdout
+    assert told.startswith(f"2 unresolved discrepancies at record {min(then)}.")
+
+
 def test_a_discrepancy_can_be_explained_again_in_the_same_words(ledger, ask):
     number = ask("discrepancies")["discrepancies"][0]["id"]
     first = ask(f"settle {number} explained --note same")

@@ -157,6 +157,20 @@ def test_settling_without_saying_what_and_why_is_asked_for_again(world, fields, 
     assert (answer.status_code, words in answer.text) == (400, True)
 
 
+def test_a_past_page_shows_discrepancies_as_they_were_known_and_does_not_settle_them(world):
+    browser, number = as_(world, "otto"), world.disputed
+    assert said(browser.get("/discrepancies").text).count("a framework announced") == 1
+    for path in ("/", "/discrepancies", "/caps/country-allocation"):
+        told = browser.get(path, params={"known": str(number - 1), "subject": "destination=AE"}).text
+        assert f"/discrepancies/{number}" not in told
+        assert f"/records/{number}?" not in told
+        assert "a framework announced" not in told
+    then = browser.get(f"/discrepancies/{number}", params={"known": str(number)}).text
+    assert "a framework announced" not in then
+    assert "Record it" not in then
+    assert "Record it" in browser.get(f"/discrepancies/{number}").text
+
+
 def test_what_cannot_be_settled_so_is_refused_with_the_reason(world):
     answer = send(as_(world, "otto"), f"/discrepancies/{world.disputed}", change="reopened", note="again")
     assert (answer.status_code, "it cannot be reopened" in answer.text) == (409, True)

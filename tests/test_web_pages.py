@@ -455,6 +455,24 @@ def test_a_file_is_tried_out_in_order_without_a_trace_then_posted_with_the_same_
     assert size(own_world) == before + 3
 
 
+def test_what_a_row_would_open_is_told_without_what_others_have_used(own_world):
+    flag = "name: noted, counts: shipped, by: [destination], limit: 8765 chips, when_exceeded: flag, where: {}"
+    with psycopg.connect(own_world.dsn) as conn:
+        Ledger(conn).must(adopt(book(flag), "2026-05-01"))
+        conn.commit()
+    told = said(upload(as_(own_world, "ned"), HEADER + LINE.format(key="n", quantity=2_000)).text)
+    assert "It would open a discrepancy: test-book: noted of destination=MY" in told
+    assert "8,765" not in told
+    assert "8,000" not in told
+
+
+def test_trying_files_out_is_counted_like_any_question(world, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(Desk, "pace", lambda desk, party: asked.append(party))
+    upload(as_(world, "ned"), HEADER + LINE.format(key="paced", quantity=1))
+    assert asked == ["nvidia"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -13,6 +13,7 @@ from ledger.access.telling import is_own, is_trusted, told
 from ledger.core.compute import plain
 from ledger.core.deciding import Judged
 from ledger.core.errors import NotFound
+from ledger.core.four_eyes import hold
 from ledger.core.movements import Movement
 from ledger.core.refusals import Looked, Refusal
 from ledger.reports import View, explain
@@ -92,6 +93,7 @@ def fit_for(principal: Principal, view: View, movement: Movement, *, observed: b
         judged = explain(view, movement, observed=observed, asker=principal.actor)
     except NotFound as unknown:
         return Fit("refused", unknown.code, unknown.message, unknown.remedy)
+    hold(judged, view.position.knowledge.four_eyes)
     refusal = judged.refusal
     why = told(principal, refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
     if refusal and refusal.code == FORBIDDEN and not is_trusted(principal):

@@ -18,6 +18,7 @@ from ledger.reports import View
 
 STAMPS = (("on", b"capledger-on"), ("known", b"capledger-known"), ("journal", b"capledger-journal"),
           ("rulebook", b"capledger-rulebook"))  # fmt: skip
+NEXT = b"capledger-next"
 ALWAYS = ((b"cache-control", b"private, no-cache"), (b"vary", b"Accept, Authorization"))
 
 
@@ -100,6 +101,9 @@ def answered(asking: Asking, view: View, ask: Callable[[View], dict[str, Any] | 
         return Told(304, headers, b"")
     found, stamp = ask(view), view.stamp()
     headers += [(header, str(stamp[name] or "none").encode("latin-1")) for name, header in STAMPS]
+    beside = (found.beside if isinstance(found, Listed) else None) or {}
+    if beside.get("next") is not None and beside.get("has_more", True):
+        headers.append((NEXT, str(beside["next"]).encode()))  # a table has no other place for it
     body = _body(found, stamp, asking.media)
     media = f"{asking.media}; charset=utf-8" if asking.media.startswith("text/") else asking.media
     return Told(200, [*headers, (b"content-length", b"%d" % len(body)), (b"content-type", media.encode())], body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -20,6 +22,7 @@ from ledger.api.routes import ROUTES
 from ledger.api.watching import WATCHING, Watch, Watched
 
 MOST_BYTES = 16 << 20  # of what is sent at once: a batch of 10,000 movements
+MOST_SECONDS = 60  # that sending it may take: who begins and never ends holds nothing open
 
 
 def create_app(
@@ -126,7 +129,7 @@ class _Straight:
 
 
 class _Limited:
-    """Takes no more than so many bytes of a body, whatever its head says."""
+    """Takes no more than so many bytes of a body, whatever its head says, and waits no longer than so for its end."""
 
     def __init__(self, app: ASGIApp, most_bytes: int) -> None:
         self._app, self._most = app, most_bytes
@@ -140,17 +143,30 @@ class _Limited:
         if len(stated) > 18 or (stated.isdigit() and int(stated) > self._most):
             await problems.of(self._too_large())(scope, receive, send)
             return
-        taken = 0
+        taken, is_whole, until = 0, False, time.monotonic() + MOST_SECONDS
 
         async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, is_whole
+            if is_whole:  # what is waited for now is that they go away
+                return await receive()
+            try:
+                async with asyncio.timeout(until - time.monotonic()):
+                    message = await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
+            is_whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > self._most:
                 raise self._too_large()
             return message
 
         await self._app(scope, limited, send)
+
+    def _too_slow(self) -> problems.Said:
+        return problems.Said(
+            "sent_too_slowly", f"The body did not arrive within {MOST_SECONDS:,} seconds.",
+            "Send it again, under the same key.", headers={"Connection": "close"},
+        )  # fmt: skip
 
     def _too_large(self) -> problems.Said:
         return problems.Said("too_large", f"More than {self._most:,} bytes were sent.", "Send it in several parts.")

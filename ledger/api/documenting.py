@@ -24,6 +24,7 @@ ERRORS: Mapping[int, str] = {
     404: "What is named is not known, or not theirs to see.",
     405: "Not something one can do there.",
     406: "Cannot be had in that form.",
+    408: "What was sent took too long to arrive.",
     409: "Refused: the ledger as it stands is in the way, or the key was used for something else.",
     413: "More than the server takes at once.",
     415: "Not JSON.",
@@ -33,8 +34,9 @@ ERRORS: Mapping[int, str] = {
     504: "Took longer than a read may.",
 }
 READ_ERRORS = (401, 403, 404, 406, 422, 429, 503, 504)
-POST_ERRORS = (401, 403, 404, 406, 409, 413, 415, 422, 429, 503, 504)
+POST_ERRORS = (401, 403, 404, 406, 408, 409, 413, 415, 422, 429, 503, 504)
 PLAIN = "text/plain"
+NEXT = ("Capledger-Next",)  # where a list goes on, in every form of it
 _BINARY = {"type": "string", "format": "binary"}
 _SHAPES: Mapping[str, dict[str, Any]] = {
     formats.CSV: {"type": "string"}, formats.PARQUET: _BINARY, formats.PDF: _BINARY,
@@ -53,13 +55,16 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
     if is_read and (route.roles is OPEN or route.answer == "Metrics"):
         told[200] = done
     elif is_read:
-        told[200] = {**done, "headers": {"ETag": {"schema": {"type": "string"}}}}
+        told[200] = {
+            **done,
+            "headers": {name: {"schema": {"type": "string"}} for name in ("ETag", *NEXT[: route.lists])},
+        }
         told[304] = {"description": "What the caller has is still so."}
     elif route.is_keyed:
         told[201] = {**done, "headers": {REPLAYED: {"schema": {"type": "string", "enum": ["true"]}}}}
     else:
         told[200] = done
-    if "dry_run" in route.asks:
+    if "dry_run" in route.asks and route.is_keyed:
         told[200] = {"description": "The verdict, explained.", "content": {formats.JSON: {"schema": ref("Explained")}}}
     if route.name == "run_reconciliation":
         told[201] = {**done, "description": "Recorded."}

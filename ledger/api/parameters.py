@@ -15,6 +15,7 @@ from ledger.core.movements import ACTIVITIES, fields
 from ledger.reports import DIMENSIONS
 
 MOST_ITEMS, USUAL_ITEMS = 1_000, 100
+PARTS = ("limit", "cursor")  # of a list that is answered in parts
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
 _BOOK = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(\?[A-Za-z0-9_.=&%,-]{1,300})?").fullmatch
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII).fullmatch
@@ -76,6 +77,10 @@ PARAMETERS: Mapping[str, Parameter] = {
     "before": Parameter("Go on before this journal number.", RECORD),
     "limit": Parameter(
         "How many at most.", {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": USUAL_ITEMS}, 50
+    ),
+    "cursor": Parameter(
+        "Go on where an answer ended: its `next`. The day and the record it is known at are that answer's.",
+        {"type": "string", "maxLength": 60},
     ),
     "resolved": Parameter("Whether resolved ones are listed too.", YES_NO, "true"),
     "decided": Parameter("Whether decided ones are listed too.", YES_NO, "true"),
@@ -160,6 +165,30 @@ def number_of(asked: Mapping[str, str], name: str, *, least: int = 0, most: int 
 def limit_of(asked: Mapping[str, str]) -> int:
     """Return how many items are wanted."""
     return number_of(asked, "limit", least=1, most=MOST_ITEMS) or USUAL_ITEMS
+
+
+def cursor_of(asked: Mapping[str, str]) -> tuple[int, date, int] | None:
+    """Return what an answer to go on with was known at, its day, and how many items came before; None where not said.
+
+    Raises:
+        Malformed: it is not one that an answer gave.
+    """
+    if "cursor" not in asked:
+        return None
+    known, day, start = (*asked["cursor"].split("."), "", "")[:3]
+    try:
+        parts = {"known": known, "day": day, "start": start}
+        found = number_of(parts, "known"), day_of(parts, "day"), number_of(parts, "start")
+    except Malformed:
+        found = None, FIRST_DAY, None
+    if found[0] is None or found[2] is None or asked["cursor"] != cursor(found[0], found[1], found[2]):
+        raise Malformed("cursor", f"cursor is '{asked['cursor'][:60]}'.", "Use the `next` of an answer as it is.")
+    return found[0], found[1], found[2]
+
+
+def cursor(known: int, on: date, start: int) -> str:
+    """Return what says where to go on with an answer."""
+    return f"{known}.{on}.{start}"
 
 
 def is_set(asked: Mapping[str, str], name: str) -> bool:

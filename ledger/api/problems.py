@@ -46,6 +46,7 @@ STATUS_OF_PROBLEM: Mapping[str, int] = {
     "not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,
+    "sent_too_slowly": 408,
     "too_large": 413,
     "unsupported_media_type": 415,
     "malformed": 422,

@@ -121,17 +121,17 @@ ANSWERS: Mapping[str, Schema] = {
         {"subject": TEXT, **{f"{stage}_tpp": AMOUNT for stage in SHOWN}, **{f"{stage}_chips": WHOLE for stage in SHOWN},
          **{f"{stage}_unstated_tpp": AMOUNT for stage in SHOWN}}
     ),
-    "Usages": stamped_list("Usage", by=TEXT),
+    "Usages": stamped_list("Usage", by=TEXT, next=maybe(TEXT)),
     "Cap": record(
         {**_CAP, "tier": TEXT, "limit": maybe(AMOUNT), "used": AMOUNT, "doubt": AMOUNT, "used_tpp": AMOUNT,
          "left": maybe(AMOUNT)}
     ),
-    "Caps": stamped_list("Cap"),
+    "Caps": stamped_list("Cap", next=maybe(TEXT)),
     "Happening": record(
         {"seq": WHOLE, "recorded_at": MOMENT, "kind": TEXT, "actor": TEXT, "day": maybe(DAY), "what": TEXT,
          "stage": TEXT, "chips": maybe(WHOLE), "tpp": maybe(AMOUNT)}
     ),
-    "History": stamped_list("Happening", subject=TEXT),
+    "History": stamped_list("Happening", subject=TEXT, next=maybe(TEXT)),
     "Movement": record(_ASKED),
     "Movements": stamped_list("Movement", next=WHOLE, has_more=YES_NO),
     "MovementAnswer": stamped(record=ref("Movement")),
@@ -139,7 +139,7 @@ ANSWERS: Mapping[str, Schema] = {
         {"id": WHOLE, "class": TEXT, "book": TEXT, "cap": TEXT, "subject": TEXT, "window": maybe(DAY), "amount": TEXT,
          "unit": TEXT, "effective_on": DAY, "opened_at": MOMENT, "owner": TEXT, "state": TEXT, "note": TEXT}
     ),
-    "Discrepancies": stamped_list("Discrepancy"),
+    "Discrepancies": stamped_list("Discrepancy", next=maybe(TEXT)),
     "Rulebook": record(_BOOK, {"adopted_by": WHOLE, "from": DAY, "until": maybe(DAY)}),
     "Rulebooks": stamped_list("Rulebook"),
     "BookAnswer": stamped(book=ANYTHING),
@@ -160,9 +160,9 @@ ANSWERS: Mapping[str, Schema] = {
          "actor": TEXT, "person": TEXT, "note": TEXT, "proposed_at": MOMENT, "would": ANYTHING,
          "decision": maybe(ANYTHING)}
     ),
-    "Proposals": stamped_list("Proposal"),
+    "Proposals": stamped_list("Proposal", next=maybe(TEXT)),
     "Duty": record({"duty": TEXT, "law": TEXT, "party": TEXT, "state": TEXT, "due_on": maybe(DAY)}),
-    "Duties": stamped_list("Duty"),
+    "Duties": stamped_list("Duty", next=maybe(TEXT)),
     "Line": record(
         {"day": DAY, "record": WHOLE, "line": WHOLE, **dict.fromkeys(_OF_A_LINE, TEXT), "recorded_at": maybe(MOMENT),
          "late": YES_NO, "changes": listed(record({"stage": TEXT, **dict.fromkeys(("before", "change", "after"),

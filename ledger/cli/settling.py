@@ -30,20 +30,21 @@ _COLUMNS = (
 
 def discrepancies(
     every: Annotated[bool, typer.Option("--all", help="Those that are resolved, too.")] = False,
+    known: asking.Known = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """List what does not reconcile or broke a rule: amount, age, owner, state and what is said of it."""
     from ledger import reports
 
-    with asking.viewing("", "", "") as view:
-        found, journal = reports.discrepancies(view, resolved=every), view.size
+    with asking.viewing("", known, "") as view:
+        found, at, journal = reports.discrepancies(view, resolved=every), view.known, view.size
     if as_json:
-        output.say_json({"journal": journal, "discrepancies": [each.body() for each in found]})
+        output.say_json({"known": at, "journal": journal, "discrepancies": [each.body() for each in found]})
         return
     width, now = screen_width(), datetime.now(UTC)
     kind = "" if every else "unresolved "
     count = f"{len(found):,} {kind}discrepanc{'y' if len(found) == 1 else 'ies'}"
-    say_lines(fold(f"{count} at record {journal:,}.", width))
+    say_lines(fold(f"{count} at record {at:,}.", width))
     if found:
         say_lines([""], table(_COLUMNS, [_row(each, now) for each in found], width))
 

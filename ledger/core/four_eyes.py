@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.core.compute import grouped, number, plain
+from ledger.core.deciding import Judged
 from ledger.core.errors import Malformed
 from ledger.core.facts import FourEyes
 from ledger.core.movements import Movement
 from ledger.core.movements.fields import free_text, whole, word
-from ledger.core.refusals import Refusal
+from ledger.core.refusals import PRECEDENCE, Refusal
 
 KINDS = ("adoption", "grant", "reverse", "override")
 NOTHING = "nothing"  # how to say that no kind needs a second person any more
@@ -54,6 +55,21 @@ def of_movement(required: FourEyes, movement: Movement, asked_tpp: Decimal) -> R
     if asked_tpp > above:
         return _needs(required, f"A grant of {grouped(asked_tpp)} TPP", f" above {grouped(above)} TPP")
     return None
+
+
+def hold(judged: Judged, required: FourEyes) -> None:
+    """Refuse a judged movement for want of a second person, unless an earlier reason refuses it."""
+    if not required.kinds:
+        return
+    asked_tpp = sum((line.tpp for line in judged.lines), Decimal(0))
+    needed = first(judged.refusal, of_movement(required, judged.movement, asked_tpp))
+    if needed is not judged.refusal:
+        judged.refusal, judged.breaches = needed, []
+
+
+def first(one: Refusal | None, other: Refusal | None) -> Refusal | None:
+    """Return the refusal that comes first in the published order."""
+    return min((each for each in (one, other) if each), key=lambda each: PRECEDENCE.index(each.code), default=None)
 
 
 def of_adoption(required: FourEyes, name: str) -> Refusal | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from ledger.core import judgments, records
+from ledger.core import four_eyes, judgments, records
 from ledger.core.deciding import Judged, judge
 from ledger.core.errors import Malformed
 from ledger.core.facts import Stock
@@ -132,7 +132,7 @@ class Judging:
             seq=self.batch.next_seq,
         )  # fmt: skip
         if not is_approved:
-            proposing.hold(judged, self.memory.knowledge.four_eyes)
+            four_eyes.hold(judged, self.memory.knowledge.four_eyes)
         return judged
 
     def registered(self, asked: Asked, *, is_approved: bool) -> Registered | Refusal:

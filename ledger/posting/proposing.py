@@ -9,18 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Protocol
 
 from ledger.core import four_eyes, judgments
 from ledger.core.deciding import Judged
 from ledger.core.errors import Malformed, Problem
-from ledger.core.facts import FourEyes
 from ledger.core.four_eyes import NEEDS
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.movements import fields
 from ledger.core.records import PROPOSAL_DECIDED, PROPOSAL_MADE, REQUEST_REFUSED
-from ledger.core.refusals import OPERATOR, PRECEDENCE, Refusal
+from ledger.core.refusals import OPERATOR, Refusal
 from ledger.posting import adopting, authorizing
 from ledger.posting.batch import LEDGER, Batch
 from ledger.posting.memory import Memory
@@ -70,16 +68,6 @@ class Proposal:
     body: dict[str, Any]
 
 
-def hold(judged: Judged, required: FourEyes) -> None:
-    """Refuse a judged movement for want of a second person, unless an earlier reason refuses it."""
-    if not required.kinds:
-        return
-    asked_tpp = sum((line.tpp for line in judged.lines), Decimal(0))
-    needed = _first(judged.refusal, four_eyes.of_movement(required, judged.movement, asked_tpp))
-    if needed is not judged.refusal:
-        judged.refusal, judged.breaches = needed, []
-
-
 def held(asked: Asked, found: Registered | Refusal, knowledge: Knowledge) -> Registered | Refusal:
     """Return what a registration comes to, held back where it needs a second person."""
     before, body = knowledge.four_eyes, asked.body
@@ -92,12 +80,7 @@ def held(asked: Asked, found: Registered | Refusal, knowledge: Knowledge) -> Reg
         needed = four_eyes.of_authorization(before, body.get("change", "issued"), overrides)
     elif asked.kind == "four_eyes" and isinstance(found, Registered):
         needed = four_eyes.of_loosening(before, four_eyes.from_body(found.body, 0))
-    return _first(found if isinstance(found, Refusal) else None, needed) or found
-
-
-def _first(one: Refusal | None, other: Refusal | None) -> Refusal | None:
-    """Return the refusal that comes first in the published order."""
-    return min((each for each in (one, other) if each), key=lambda each: PRECEDENCE.index(each.code), default=None)
+    return four_eyes.first(found if isinstance(found, Refusal) else None, needed) or found
 
 
 def propose(judging: Judge, asked: Asked, payload: bytes) -> tuple[int, Refusal | None]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ledger.core import four_eyes
 from ledger.core.deciding import judge
 from ledger.core.errors import Malformed
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
+from ledger.core.theirs import is_theirs
 from ledger.posting.requests import Asked, Receipt, Request, read
 from ledger.reports import View
 from schema.queries import SQL
 
+Tell = Callable[[str, str], str]
 
-def try_out(view: View, requests: Sequence[Request], *, actor: str) -> list[Receipt]:
+
+def try_out(
+    view: View, requests: Sequence[Request], *, actor: str, tell: Tell = lambda code, message: message
+) -> list[Receipt]:
     """Return the receipts that posting movements, each on its own, would give on the view's position, in order.
 
     They have no record. The view must be of the journal's end, under the adopted rulebooks. What is recorded or adopted
     between trying and posting may change an answer.
+
+    Args:
+        tell: what is said of a discrepancy that one would open, of its code and message: a message has figures of all.
     """
     asked = [_read(request) for request in requests]
     keys = [each.request.key for each in asked if isinstance(each, Asked)]
@@ -31,7 +40,7 @@ def try_out(view: View, requests: Sequence[Request], *, actor: str) -> list[Rece
         if before:
             receipts.append(_again(each, *before))
             continue
-        receipt, is_posted = _tried(view, each, actor, seq + 1)
+        receipt, is_posted = _tried(view, each, actor, seq + 1, tell)
         seq += is_posted
         receipts.append(receipt)
         if receipt.code not in LEAVES_KEY_OPEN:
@@ -39,22 +48,27 @@ def try_out(view: View, requests: Sequence[Request], *, actor: str) -> list[Rece
     return receipts
 
 
-def _tried(view: View, asked: Asked, actor: str, seq: int) -> tuple[Receipt, bool]:
+def _tried(view: View, asked: Asked, actor: str, seq: int, tell: Tell) -> tuple[Receipt, bool]:
     movement, position = asked.movement, view.position
     assert movement
     key = asked.request.key
-    if movement.kind == "reverse" and actor != OPERATOR:
+    if (
+        movement.kind == "reverse"
+        and actor != OPERATOR
+        and is_theirs(actor, position.entries_of(movement.reverses) or ())
+    ):
         row = view.conn.execute(SQL["actor"], {"seq": movement.reverses}).fetchone()
         if row and row[0] != actor:
             refusal = Refusal("forbidden", f"{actor} may not reverse record {movement.reverses}, which another posted.")
             return Receipt("refused", key, None, refusal.code, refusal.message, "Ask the operator."), False
     judged = judge(movement, observed=asked.voice == "observation", asker=actor, position=position, seq=seq)
+    four_eyes.hold(judged, position.knowledge.four_eyes)
     if judged.refusal:
         return Receipt("refused", key, None, judged.refusal.code, judged.refusal.message, judged.refusal.remedy), False
     position.apply(seq, judged.entries, judged.opened, judged.effects)
     if movement.kind == "reverse":
         position.reversals[movement.reverses] = seq
-    words = " ".join(breach.message for breach in judged.breaches)
+    words = " ".join(tell(breach.code, breach.message) for breach in judged.breaches)
     return Receipt("posted", key, None, "", f"It would open a discrepancy: {words}" if words else ""), True
 
 

@@ -1,13 +1,17 @@
-"""What does not reconcile or broke a rule, as it stands now: who owns it, since when, and what was said of it."""
+"""What does not reconcile or broke a rule, as it was known: who owns it, since when, and what was said of it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from ledger.reports.reader import View
 from schema.queries import SQL
+
+STATE_AFTER = {"explained": "explained", "resolved": "resolved", "reopened": "open"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,40 @@ class Discrepancy:
 
 
 def discrepancies(view: View, *, resolved: bool = False) -> list[Discrepancy]:
-    """Return the discrepancies that are not resolved, oldest first; the resolved ones too where they are asked for."""
-    rows = view.conn.execute(SQL["all_discrepancies" if resolved else "open_discrepancies"])
-    return [
-        Discrepancy(number, class_, book or "", cap or "", *rest) for number, class_, book, cap, *rest in rows
-    ]  # fmt: skip
+    """Return the discrepancies that were known and not resolved at the view's record, whatever day they are dated,
+    oldest first; the resolved ones too where they are asked for."""
+    if view.known == view.size:
+        rows = view.conn.execute(SQL["all_discrepancies" if resolved else "open_discrepancies"])
+        return [_told(row) for row in rows]
+    opened = view.conn.execute(SQL["discrepancies_opened"], {"known": view.known, "day": date.max}).fetchall()
+    known = said_by(view, opened)
+    found = []
+    for row in opened:
+        state, owner, note = known[row[0]]
+        if resolved or state != "resolved":
+            found.append(_told((*row[:10], owner, state, note)))
+    return found
+
+
+def said_by(view: View, opened: Sequence[tuple[Any, ...]]) -> dict[int, tuple[str, str, str]]:
+    """Return the state, owner and note that each discrepancy had at the view's record.
+
+    Args:
+        opened: rows of `discrepancies_opened`.
+    """
+    if view.known == view.size:
+        return {row[0]: (row[11], row[10], row[12]) for row in opened}
+    known = {}
+    for row in opened:
+        body = json.loads(row[-1])["body"]
+        known[row[0]] = "open", body.get("owner", ""), body.get("message", "")
+    for (payload,) in view.conn.execute(SQL["discrepancy_changes"], {"known": view.known}):
+        body = json.loads(payload)["body"]
+        if (number := int(body["id"])) in known:
+            known[number] = STATE_AFTER[body["change"]], body.get("owner") or known[number][1], body["note"]
+    return known
+
+
+def _told(row: Sequence[Any]) -> Discrepancy:
+    number, class_, book, cap, *rest = row
+    return Discrepancy(number, class_, book or "", cap or "", *rest)

@@ -10,6 +10,7 @@ from typing import Any
 from ledger.core.compute import plain
 from ledger.core.deciding import Judged
 from ledger.core.errors import NotFound
+from ledger.core.four_eyes import hold
 from ledger.core.movements import Movement
 from ledger.core.pausing import remark
 from ledger.core.refusals import OPERATOR, Looked, Refusal
@@ -81,6 +82,7 @@ def explained(view: View, movement: Movement, *, observed: bool = False, asker: 
         judged = explain(view, movement, observed=observed, asker=asker)
     except NotFound as unknown:
         return Explained(None, unknown.code, unknown.message, unknown.remedy)
+    hold(judged, view.position.knowledge.four_eyes)
     refusal = judged.refusal
     words = (refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
     return Explained(judged, *words, tuple(adoption.book for _, adoption in view.position.timeline))

@@ -97,8 +97,13 @@ async def uploaded(request: Request) -> Response:
     if form.get("step") == "post":
         receipts = await visit.site.desk.post(requests, actor=principal.actor, person=principal.person)
         return _answered(visit, _answers(items, receipts, visit), "")
+    visit.site.desk.pace(principal.party)
     asked = Asked(visit.site.now().date(), None, "")
-    stamp, receipts = await visit.read(lambda view: try_out(view, requests, actor=principal.actor), asked)
+
+    def tell(code: str, message: str) -> str:
+        return door.told(principal, code, message, "")[1]
+
+    stamp, receipts = await visit.read(lambda view: try_out(view, requests, actor=principal.actor, tell=tell), asked)
     return _answered(visit, _answers(items, receipts, visit), text, stamp)
 
 

@@ -48,7 +48,7 @@ MENUS = {
 STATUSES = {
     "not_found": 404, "forbidden": 403, "malformed": 400, "bad_rulebook": 400, "busy": 503, "unavailable": 503,
     "unknown_party": 404, "unknown_chip": 404, "unknown_authorization": 404, "too_large": 413, "too_many": 429,
-    "too_many_questions": 429,
+    "too_many_questions": 429, "sent_too_slowly": 408,
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -17,11 +18,12 @@ from ledger.api.writing import Posted
 from ledger.core.errors import Malformed, NotFound
 from ledger.posting import Receipt, Request
 from ledger.posting.requests import read as read_request
-from ledger.reports import View
+from ledger.posting.trying import try_out
+from ledger.reports import Reader, View
 
 KEY = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-MOST_AT_ONCE = 10_000
+MOST_AT_ONCE, MOST_TRIED = 10_000, 1_000
 ITEM_FIELDS = ("kind", "key", "observed", "body")
 
 
@@ -90,7 +92,10 @@ async def post_decision(call: Call) -> Response:
 
 
 async def post_batch(call: Call) -> Response:
-    """Post several requests in order: each on its own, or all or nothing; each gets its verdict."""
+    """Post several requests in order: each on its own, or all or nothing; each gets its verdict.
+
+    With dry_run nothing is posted: each movement's verdict is told, on what the ones before it would do.
+    """
     raw = await call.body()
     together = _switch(raw, "together")
     items = raw.pop("items", None)
@@ -101,6 +106,8 @@ async def post_batch(call: Call) -> Response:
     for n, request in enumerate(requests):
         if refusal := call.principal.may_post(request):
             raise problems.Said("forbidden", f"Item {n}: {refusal.message}", refusal.remedy)
+    if is_set(call.asked, "dry_run"):
+        return await _try_out(call, requests, together)
     posted = await call.desk.post_marked(
         requests, actor=call.principal.actor, person=call.principal.person, together=together
     )
@@ -108,7 +115,30 @@ async def post_batch(call: Call) -> Response:
     if together and posted[0].receipt.verdict == "refused":
         first = next((each for each in receipts if each.remedy), receipts[0])
         return problems.refused(receipts, first)
-    told = [{**receipt._asdict(), "replayed": each.is_replay} for receipt, each in zip(receipts, posted, strict=True)]
+    return _batch(call, receipts, [each.is_replay for each in posted])
+
+
+async def _try_out(call: Call, requests: Sequence[Request], together: bool) -> Response:
+    if together:
+        raise Malformed("together", "A dry run tells each request's own verdict.", "Leave out together.")
+    if len(requests) > MOST_TRIED:
+        raise Malformed("items", f"A dry run takes at most {MOST_TRIED:,}.", "Send them in several parts.")
+    call.desk.pace(call.principal.party)
+
+    def tell(code: str, message: str) -> str:
+        return call.access.told(call.principal, Receipt("refused", "", None, code, message, "")).message
+
+    def ask(reader: Reader) -> list[Receipt]:
+        with reader.view(on=datetime.now(UTC).date()) as view:
+            return try_out(view, requests, actor=call.principal.actor, tell=tell)
+
+    tried = await call.desk.read(ask)
+    posted = [Posted(each, each.verdict == "replayed") for each in tried]
+    return _batch(call, [_receipt(call, each) for each in posted], [each.is_replay for each in posted])
+
+
+def _batch(call: Call, receipts: Sequence[Receipt], replays: Sequence[bool]) -> Response:
+    told = [{**receipt._asdict(), "replayed": is_replay} for receipt, is_replay in zip(receipts, replays, strict=True)]
     counts = {verdict: sum(receipt.verdict == verdict for receipt in receipts) for verdict in ("posted", "refused")}
     return Response(formats.as_json({**counts, "receipts": told}), media_type=media_of(call))
 
@@ -210,7 +240,7 @@ ROUTES = (
           ("dry_run", "known", "rulebook"), body="movement", example=EXAMPLES["movement"], posts=True,
           is_keyed=True),
     Route("post_batch", "POST", "/v1/batches", POSTS, "Post several requests in one commit", post_batch, "BatchAnswer",
-          body="batch", example=BATCH, posts=True),
+          ("dry_run",), body="batch", example=BATCH, posts=True),
     _stating("post_party", "/v1/parties", "State a party", post_party, "party"),
     _stating("post_ownership", "/v1/ownership", "State who owns whom", post_ownership, "ownership"),
     _stating("post_rating", "/v1/ratings", "Rate a chip", post_rating, "rating"),

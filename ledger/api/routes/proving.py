@@ -11,7 +11,7 @@ from ledger.api.answering import read
 from ledger.api.answers import Listed
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
-from ledger.api.parameters import is_set, number_of
+from ledger.api.parameters import PARTS, is_set, number_of
 from ledger.core.errors import NotFound
 from ledger.reports import View
 
@@ -46,7 +46,7 @@ async def list_proposals(call: Call) -> Response:
                          whole=["id"])  # fmt: skip
     return await read(
         call, lambda view: Listed([each.body() for each in reports.proposals(view, decided=decided)], columns),
-        lists=True,
+        lists=True, pages=True,
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ async def list_duties(call: Call) -> Response:
         items = [each.body() for each in reports.duties(view, party=party, met=met)]
         return Listed(items, columns_of("duty", "state", "party", "due_on", "triggered_on", "subject", "do", "law"))
 
-    return await read(call, ask, lists=True)
+    return await read(call, ask, lists=True, pages=True)
 
 
 ROUTES = (
@@ -68,7 +68,7 @@ ROUTES = (
     Route("prove_record", "GET", "/v1/records/{seq}/proof", ANYONE, "That a record is in the journal", prove_record,
           "ProofAnswer", ("known",)),
     Route("list_proposals", "GET", "/v1/proposals", SEES_ALL, "What waits for a second person", list_proposals,
-          "Proposals", ("decided", "known"), lists=True),
+          "Proposals", ("decided", "known", *PARTS), lists=True),
     Route("list_duties", "GET", "/v1/duties", ANYONE, "Who owes which notice by when", list_duties, "Duties",
-          ("met", *UNDER), lists=True),
+          ("met", *UNDER, *PARTS), lists=True),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from ledger.api.answering import read, viewing
 from ledger.api.answers import Listed, Ready, answered
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
-from ledger.api.parameters import PARAMETERS, id_of, is_set, limit_of, number_of
+from ledger.api.parameters import PARAMETERS, PARTS, day_of, id_of, is_set, limit_of, number_of
 from ledger.api.questions import ASKS, UNDER, Question, read_question
 from ledger.core import movements
 from ledger.core.errors import Malformed, NotFound
@@ -63,14 +64,17 @@ async def list_usage(call: Call) -> Response:
         raise Malformed("by", f"by is '{by[:40]}'.", f"Use one of: {', '.join(reports.DIMENSIONS)}.")
     return await read(
         call, lambda view: Listed([each.body() for each in reports.usage(view, by)], USAGE_COLUMNS, beside={"by": by}),
-        lists=True,
+        lists=True, pages=True,
     )  # fmt: skip
 
 
 async def list_caps(call: Call) -> Response:
     """Return every counter of the rulebook on the day against its limit."""
     return await read(
-        call, lambda view: Listed([each.body() for each in reports.standings(view)], CAP_COLUMNS), lists=True
+        call,
+        lambda view: Listed([each.body() for each in reports.standings(view)], CAP_COLUMNS),
+        lists=True,
+        pages=True,
     )
 
 
@@ -82,7 +86,7 @@ async def list_history(call: Call) -> Response:
         return Listed([each.body() for each in reports.history(view, subject)], HISTORY_COLUMNS,
                       beside={"subject": subject})  # fmt: skip
 
-    return await read(call, ask, lists=True)
+    return await read(call, ask, lists=True, pages=True)
 
 
 async def list_movements(call: Call) -> Response:
@@ -114,16 +118,18 @@ async def show_movement(call: Call) -> Response:
 
 
 async def list_discrepancies(call: Call) -> Response:
-    """Return what does not reconcile or broke a rule, as it stands now, oldest first."""
-    resolved = is_set(call.asked, "resolved")
+    """Return what does not reconcile or broke a rule, as it was known, oldest first; all days, or up to `on`."""
+    resolved, dated_by = is_set(call.asked, "resolved"), day_of(call.asked) if "on" in call.asked else date.max
     columns = columns_of(
         "id", "class", "book", "cap", "subject", "window", "amount", "unit", "effective_on", "opened_at", "owner",
         "state", "note", whole=["id"],
     )  # fmt: skip
-    return await read(
-        call, lambda view: Listed([each.body() for each in reports.discrepancies(view, resolved=resolved)], columns),
-        lists=True,
-    )  # fmt: skip
+
+    def ask(view: View) -> Listed:
+        found = reports.discrepancies(view, resolved=resolved)
+        return Listed([each.body() for each in found if each.effective_on <= dated_by], columns)
+
+    return await read(call, ask, lists=True, pages=True)
 
 
 def _told(call: Call, item: AskedMovement) -> AskedMovement:
@@ -154,15 +160,15 @@ ROUTES = (
     Route("ask_remaining", "GET", "/v1/remaining", ANYONE, "How much still fits the caps", ask_remaining,
           "RemainingAnswer", _names(*ASKS), reads_itself=True),
     Route("list_usage", "GET", "/v1/usage", SEES_ALL, "Totals per stage and subject", list_usage, "Usages",
-          ("by", *UNDER), lists=True),
-    Route("list_caps", "GET", "/v1/caps", SEES_ALL, "Every counter against its limit", list_caps, "Caps", UNDER,
-          lists=True),
+          ("by", *UNDER, *PARTS), lists=True),
+    Route("list_caps", "GET", "/v1/caps", SEES_ALL, "Every counter against its limit", list_caps, "Caps",
+          (*UNDER, *PARTS), lists=True),
     Route("list_history", "GET", "/v1/history/{subject:path}", SEES_ALL, "Everything recorded of a subject",
-          list_history, "History", WHEN, lists=True),
+          list_history, "History", (*WHEN, *PARTS), lists=True),
     Route("list_movements", "GET", "/v1/movements", ANYONE, "Movements in the journal's order", list_movements,
           "Movements", ("after", "limit", "known"), lists=True),
     Route("show_movement", "GET", "/v1/movements/{seq}", ANYONE, "One movement", show_movement, "MovementAnswer",
           ("known",)),
     Route("list_discrepancies", "GET", "/v1/discrepancies", SEES_ALL, "What does not reconcile or broke a rule",
-          list_discrepancies, "Discrepancies", ("resolved",), lists=True),
+          list_discrepancies, "Discrepancies", ("resolved", *WHEN, *PARTS), lists=True),
 )  # fmt: skip

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date
-from typing import Any
 
 from ledger.core import counters
 from ledger.core.lens import NOTHING, Amount
 from ledger.core.shown import shown_subject
 from ledger.core.tested import is_plain
-from ledger.reports.discrepancies import Discrepancy
+from ledger.reports.discrepancies import Discrepancy, said_by
 from ledger.reports.remaining import window_text
 from ledger.reports.standings import of_amounts, total_on
 from ledger.reports.statement.reading import Scope
@@ -18,7 +17,6 @@ from ledger.reports.statement.values import CapTouched, Concern
 from ledger.store.sums import counters_of
 from schema.queries import SQL
 
-STATE_AFTER = {"explained": "explained", "resolved": "resolved", "reopened": "open"}
 Touched = frozenset[tuple[str, str]]  # caps and the subjects they are kept for
 
 
@@ -69,7 +67,7 @@ def concerns(scope: Scope, touched: Touched, first: date, last: date) -> tuple[C
     own = {seq for (seq,) in scope.rows("records_touching", seqs=wanted)} if wanted else set()
     profiles = view.profiles.get(scope.ids)
     licenses = {profiles[number].authorization for number in scope.ids} - {""}
-    known = _known(scope, rows)
+    known = said_by(view, rows)
     found = []
     for row in rows:
         id_, class_, book, cap, subject, window, amount, unit, day, opened_at, *_ = row
@@ -107,19 +105,3 @@ def _is_about(scope: Scope, named: dict[str, str]) -> bool | None:
     asked = {"exporter": scope.exporter, "recipient": scope.recipient, "destination": scope.country}
     answers = [named[name] == value for name, value in asked.items() if value and name in named]
     return all(answers) if answers else None
-
-
-def _known(scope: Scope, rows: list[tuple[Any, ...]]) -> dict[int, tuple[str, str, str]]:
-    """Return the state, owner and note that each discrepancy had at the view's record."""
-    view = scope.view
-    if view.known == view.size:
-        return {row[0]: (row[11], row[10], row[12]) for row in rows}
-    known = {}
-    for row in rows:
-        body = json.loads(row[-1])["body"]
-        known[row[0]] = "open", body.get("owner", ""), body.get("message", "")
-    for (payload,) in view.conn.execute(SQL["discrepancy_changes"], {"known": view.known}):
-        body = json.loads(payload)["body"]
-        if (number := int(body["id"])) in known:
-            known[number] = STATE_AFTER[body["change"]], body.get("owner") or known[number][1], body["note"]
-    return known

@@ -131,7 +131,7 @@ def disputes(view: View, asked: Asked, now: datetime, *, wanted: str, owner: str
     parts = (disputes_table("Discrepancies, oldest first", shown[:MOST_ROWS], asked, now),)
     options = [("unresolved", "not resolved"), *((name, name) for name in ("open", "explained", "resolved", "all"))]
     return Page(
-        "Discrepancies", f"{len(shown):,} found. They are shown as they stand now, whatever day is asked.", parts,
+        "Discrepancies", f"{len(shown):,} found. They are shown as they were known, whatever day they are of.", parts,
         extra={"options": options, "wanted": wanted or "unresolved", "owner": owner},
     )  # fmt: skip
 

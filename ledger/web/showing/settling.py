@@ -44,10 +44,11 @@ def one_discrepancy(view: View, asked: Asked, principal: Principal, number_: int
     changes = REOPENED if each.state == "resolved" else CHANGES
     may: dict[str, object] = {
         "number": each.id,
-        "changes": changes if principal.role == "operator" else (),
+        # What is known of the past is no ground to settle it on: then the form would offer what is done already.
+        "changes": changes if principal.role == "operator" and view.known == view.size else (),
         "owner": each.owner,
     }
-    return Page(f"Discrepancy {each.id:,}", "It is shown as it stands now, whatever day is asked.", parts, crumbs,
+    return Page(f"Discrepancy {each.id:,}", "It is shown as it was known, whatever day is asked.", parts, crumbs,
                 extra=may)  # fmt: skip
 
 
