@@ -236,3 +236,21 @@ def test_a_server_looks_at_the_overview_before_it_takes_requests(world, monkeypa
     with TestClient(app) as client:  # what fails then keeps nobody out
         assert {each.on for each in looked} == {ON}
         assert client.get("/sign-in").status_code == 200
+
+
+def test_a_page_that_there_is_not_is_said_as_a_page_and_to_a_program_as_to_a_program(own_world):
+    from ledger.api.app import create_app
+    from ledger.api.desk import Desk as ServerDesk
+
+    desk = ServerDesk(own_world.dsn)
+    with TestClient(create_app(desk, pages=router_of(desk)), follow_redirects=False) as client:
+        browser = {"Accept": "text/html,application/xhtml+xml"}
+        for where in ("/nonsense", "/countries/AE/nonsense"):
+            answer = client.get(where, headers=browser)
+            assert (answer.status_code, f"There is no page at {where}." in answer.text) == (404, True)
+            assert answer.headers["content-type"].startswith("text/html")
+        for where, headers in (("/nonsense", {}), ("/v1/nonsense", browser)):
+            answer = client.get(where, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert client.get("/v1/batches", headers=browser).status_code == 405
+        assert client.get("/", headers=browser).status_code == 303, "who is not signed in is asked to"

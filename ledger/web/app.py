@@ -12,6 +12,8 @@ import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from ledger.core.errors import Problem
 from ledger.reports import Reader
@@ -24,7 +26,7 @@ from ledger.web.parts import path
 from ledger.web.rendering import go, html, problem_page
 from ledger.web.showing.overview import overview
 from ledger.web.showing.totals import Totals
-from ledger.web.visits import SignInFirst, Site, visitor
+from ledger.web.visits import SignInFirst, Site, Visit, visitor
 
 _TOO_SLOW = Problem(
     "unavailable", "This took the database too long, and was given up.", "Ask for less, or again when it is less busy."
@@ -62,7 +64,31 @@ def router_of(
     router = APIRouter(route_class=_route_class(site), lifespan=lifespan)
     for method, where, endpoint in PAGES:
         router.add_api_route(where, endpoint, methods=[method], include_in_schema=False, response_model=None)
+    router.add_api_route(
+        "/{rest:path}", _lost, methods=["GET"], include_in_schema=False, response_model=None,
+        route_class_override=_lost_class(site),
+    )  # fmt: skip
     return router
+
+
+async def _lost(request: Request) -> Response:
+    """Answer whoever asks for a page that there is not."""
+    await Visit.of(request)
+    raise Problem("not_found", f"There is no page at {request.url.path[:200]}.", "Use the links above.")
+
+
+def _lost_class(site: Site) -> type[APIRoute]:
+    class LostRoute(_route_class(site)):  # type: ignore[misc]
+        """Takes what no other page took and a browser asks for; a program is answered as one."""
+
+        def matches(self, scope: Scope) -> tuple[Match, Scope]:
+            wants = next((value for name, value in scope.get("headers", ()) if name == b"accept"), b"")
+            if b"text/html" not in wants or scope["path"].startswith("/v1"):
+                return Match.NONE, {}
+            found: tuple[Match, Scope] = super().matches(scope)
+            return found if found[0] is Match.FULL else (Match.NONE, {})
+
+    return LostRoute
 
 
 async def _look_first(site: Site) -> None:
