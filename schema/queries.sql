@@ -21,6 +21,10 @@ SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)
 -- The journal's end, as readers see it.
 SELECT size, frontier, recorded_at, profiles, root FROM head;
 
+-- name: journal_end
+-- How many records the journal itself has, whatever its head says.
+SELECT coalesce(max(seq), 0) FROM journal;
+
 -- name: end_kept
 -- The journal's end, and a number that changes when the projections are made anew.
 SELECT size, pg_relation_filenode('counter_day')::bigint FROM head;

@@ -506,6 +506,39 @@ def test_a_tampered_total_is_found_and_rebuilt(ledger, ask, say):
     assert say("check").exit_code == 0
 
 
+def test_a_head_that_forgets_records_is_found_and_no_record_is_lost_by_rebuilding(ledger, ask, say):
+    size = ledger.size()
+    ledger.conn.execute("UPDATE head SET size = 5")
+    ledger.conn.commit()
+    told = ask("check", status=1)
+    assert (told["is_sound"], told["records"]) == (False, size)
+    assert [each["projection"] for each in told["differences"]] == ["head"]
+    assert "Rebuilt: everything is now as the journal says." in say("rebuild").stdout
+    assert ask("check")["records"] == ledger.size() == size
+
+
+def test_a_journal_that_lost_its_newest_record_is_found_and_not_built_upon(ledger, ask, say):
+    size = ledger.size()
+    ledger.conn.execute("ALTER TABLE journal DISABLE TRIGGER ALL")
+    ledger.conn.execute("DELETE FROM journal WHERE seq = %s", [size])
+    ledger.conn.commit()
+    assert ask("check", status=1)["faults"] == [f"the head counts {size} records; the journal has {size - 1}"]
+    assert "Rebuilt" not in say("rebuild").stdout
+    assert ledger.rows("SELECT size FROM head") == [(size,)]
+
+
+@pytest.mark.parametrize("change", [
+    "actor = 'somebody'", "key = 'another'", "key = NULL", "kind = 'authorization.issued'", "kind = 'request.refused'",
+])  # fmt: skip
+def test_a_record_that_is_filed_otherwise_than_it_was_sealed_is_found(ledger, ask, change):
+    seq = ledger.rows("SELECT max(seq) FROM journal WHERE kind = 'movement.posted'")[0][0]
+    ledger.conn.execute("ALTER TABLE journal DISABLE TRIGGER ALL")
+    ledger.conn.execute(f"UPDATE journal SET {change} WHERE seq = {seq}")
+    ledger.conn.commit()
+    said = f"record {seq} is filed under another kind, actor or key than it was sealed"
+    assert ask("check", status=1)["faults"] == [said]
+
+
 # discrepancies, periods
 
 
