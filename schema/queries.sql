@@ -21,6 +21,10 @@ SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)
 -- The journal's end, as readers see it.
 SELECT size, frontier, recorded_at, profiles, root FROM head;
 
+-- name: journal_end
+-- How many records the journal itself has, whatever its head says.
+SELECT coalesce(max(seq), 0) FROM journal;
+
 -- name: end_kept
 -- The journal's end, and a number that changes when the projections are made anew.
 SELECT size, pg_relation_filenode('counter_day')::bigint FROM head;
@@ -332,9 +336,20 @@ WHERE lot.recipient = %(recipient)s AND lot.destination = %(destination)s AND lo
 ORDER BY entry.seq, n;
 
 -- name: facts_about
--- What was stated of one subject, up to a record, newest first; all of it where `most` is nothing.
+-- What was stated of one subject, up to a record, newest first, all of it where `most` is nothing; and what was stated
+-- of others and names it: the authorizations of a party, a country or a chip, who owns what, which systems a chip is in.
 SELECT fact.seq, journal.kind, actor, recorded_at, valid_from, body FROM fact JOIN journal USING (seq)
-WHERE subject = %(subject)s AND fact.seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+WHERE fact.seq <= %(known)s AND (subject = %(subject)s OR body->'chips' ? %(subject)s OR %(subject)s IN (
+    body->>'exporter', body->>'recipient', body->>'destination', body->>'headquarters', body->>'ultimate_parent',
+    body->>'owner', body->>'owned', body->>'party', body->>'base_chip', body->>'parent_deal'))
+ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: discrepancies_told
+-- Every discrepancy that was opened and what was said of it, up to a record, in order.
+SELECT seq, kind, actor, recorded_at, payload FROM journal
+WHERE kind IN ('discrepancy.opened', 'discrepancy.explained', 'discrepancy.resolved', 'discrepancy.reopened')
+    AND seq <= %(known)s
+ORDER BY seq;
 
 -- name: refusals_naming
 -- Refused requests whose payload names a subject, up to a record, newest first; all of them where `most` is nothing.

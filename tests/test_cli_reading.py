@@ -322,11 +322,42 @@ def test_a_history_holds_facts_movements_and_refusals_in_order(ledger, ask):
     told = ask("history mydc")
     assert told["subject"] == "mydc"
     assert [each["kind"] for each in told["history"]] == [
-        "party.registered", *["movement.posted"] * 2, "request.refused", *["movement.posted"] * 4,
+        "party.registered", "authorization.issued", *["movement.posted"] * 2, "request.refused",
+        *["movement.posted"] * 4,
     ]  # fmt: skip
     assert sorted(told["history"], key=lambda each: each["seq"]) == told["history"]
-    assert told["history"][1] == told["history"][1] | {"stage": "licensed", "chips": 49_000, "tpp": "775768000"}
-    assert "cap_exceeded" in told["history"][3]["what"]
+    assert told["history"][2] == told["history"][2] | {"stage": "licensed", "chips": 49_000, "tpp": "775768000"}
+    assert "cap_exceeded" in told["history"][4]["what"]
+
+
+def test_a_history_holds_what_was_stated_of_others_and_names_its_subject(ledger, ask):
+    ledger.must(license_("AE-2", "mydc", "AE", chips=H200))
+
+    def stated(subject: str) -> list[tuple[str, str]]:
+        told = ask(f"history {subject}")["history"]
+        return [(each["kind"], each["what"].split("authorization ")[-1]) for each in told if not each["stage"]]
+
+    assert ("authorization.issued", "AE-2") in stated("mydc")
+    assert [each for each in stated("AE") if each[1] in ("G1", "AE-2")] == [
+        ("authorization.issued", "G1"), ("authorization.issued", "AE-2"),
+    ]  # fmt: skip
+    assert ("authorization.issued", "AE-2") in stated(H200)
+    assert [kind for kind, _ in stated("chinese-group")] == ["party.registered", "party.registered"]  # and what it owns
+    assert ("authorization.issued", "G1") not in stated("mydc")
+
+
+def test_a_history_holds_what_was_found_wrong_and_what_was_said_of_it(ledger, ask):
+    wrong = ask("discrepancies")["discrepancies"]
+    found = next(each for each in wrong if each["subject"] == "destination=AE")
+    ask(f"settle {found['id']} explained --note 'the deal of November'")
+    for subject in ("AE", "g42", "G1"):  # the country by name, its recipient and license by the record that broke it
+        told = {each["seq"]: each for each in ask(f"history {subject}")["history"]}
+        assert (told[found["id"]]["kind"], told[found["id"]]["day"]) == ("discrepancy.opened", "2025-11-19")
+        assert "country-allocation" in told[found["id"]]["what"]
+        said = told[max(told)]
+        assert (said["kind"], said["day"]) == ("discrepancy.explained", "2025-11-19")
+        assert said["what"] == f"discrepancy {found['id']}: the deal of November"
+    assert not [each for each in ask("history mydc")["history"] if each["kind"].startswith("discrepancy.")]
 
 
 def test_a_country_is_found_by_its_name_too(ledger, ask):
@@ -337,7 +368,7 @@ def test_a_country_is_found_by_its_name_too(ledger, ask):
 def test_a_history_as_it_was_known_then_is_shorter(ledger, ask):
     known = next(each["seq"] for each in ask("history mydc")["history"] if each["kind"] == "request.refused")
     told = ask(f"history mydc --known {known}")
-    assert (told["known"], len(told["history"])) == (known, 4)
+    assert (told["known"], len(told["history"])) == (known, 5)
 
 
 # explain
@@ -473,6 +504,39 @@ def test_a_tampered_total_is_found_and_rebuilt(ledger, ask, say):
     assert rebuilt.exit_code == 1  # it says where they differed
     assert "Rebuilt: everything is now as the journal says." in rebuilt.stdout
     assert say("check").exit_code == 0
+
+
+def test_a_head_that_forgets_records_is_found_and_no_record_is_lost_by_rebuilding(ledger, ask, say):
+    size = ledger.size()
+    ledger.conn.execute("UPDATE head SET size = 5")
+    ledger.conn.commit()
+    told = ask("check", status=1)
+    assert (told["is_sound"], told["records"]) == (False, size)
+    assert [each["projection"] for each in told["differences"]] == ["head"]
+    assert "Rebuilt: everything is now as the journal says." in say("rebuild").stdout
+    assert ask("check")["records"] == ledger.size() == size
+
+
+def test_a_journal_that_lost_its_newest_record_is_found_and_not_built_upon(ledger, ask, say):
+    size = ledger.size()
+    ledger.conn.execute("ALTER TABLE journal DISABLE TRIGGER ALL")
+    ledger.conn.execute("DELETE FROM journal WHERE seq = %s", [size])
+    ledger.conn.commit()
+    assert ask("check", status=1)["faults"] == [f"the head counts {size} records; the journal has {size - 1}"]
+    assert "Rebuilt" not in say("rebuild").stdout
+    assert ledger.rows("SELECT size FROM head") == [(size,)]
+
+
+@pytest.mark.parametrize("change", [
+    "actor = 'somebody'", "key = 'another'", "key = NULL", "kind = 'authorization.issued'", "kind = 'request.refused'",
+])  # fmt: skip
+def test_a_record_that_is_filed_otherwise_than_it_was_sealed_is_found(ledger, ask, change):
+    seq = ledger.rows("SELECT max(seq) FROM journal WHERE kind = 'movement.posted'")[0][0]
+    ledger.conn.execute("ALTER TABLE journal DISABLE TRIGGER ALL")
+    ledger.conn.execute(f"UPDATE journal SET {change} WHERE seq = {seq}")
+    ledger.conn.commit()
+    said = f"record {seq} is filed under another kind, actor or key than it was sealed"
+    assert ask("check", status=1)["faults"] == [said]
 
 
 # discrepancies, periods

@@ -333,12 +333,18 @@ def story(oracle, asked, receipt):
 
 
 def amend(step, oracle, ledger, asked):
-    """Move a license's last day on both sides. It is amended while it is still good, so that no gap opens."""
+    """Move a license's last day on both sides. It is amended while it is still good, so that no gap opens.
+
+    Nor is it moved before a day on which something was drawn: see the limits in docs/ledger.md.
+    """
     name = ["LA", "LB"][step["record"] % 2]
     terms = oracle.licenses[name]
     since, last = step["on"], step["on"] + timedelta(days=step["lasts"] or 0)
     before_since, before = terms["last_days"][-1]
     if since < before_since or (before and since > before) or last == before:
+        return
+    if any(entry.stage == "open" and entry.day > last for entry in oracle.entries
+           if entry.lot.facts["authorization"] == name):  # fmt: skip
         return
     asked.append(change(name, "amended", day(since), last_day=day(last)))
     receipt = ledger.ask(asked[-1])

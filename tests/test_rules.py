@@ -148,6 +148,14 @@ def test_an_undetermined_answer_says_what_it_turns_on():
     assert "the ultimate parent of firm" in message
 
 
+@pytest.mark.parametrize("profile", [facts("ZZ", "AE"), facts("AE", "ZZ"), facts("AE", "AE", parent="ZZ")])
+def test_a_code_that_is_no_country_of_the_book_is_never_taken_for_one_that_nobody_denies(profile):
+    answer = Rules(load(DIFFUSION)).answer(profile, DAY)
+    assert answer.outcome == OPEN
+    assert "denied-parties" in answer.rules
+    assert "turns on what country ZZ is, not known" in answer.message
+
+
 # Unknown is undetermined only where the answers of the rules that may match would differ.
 
 ORDER = """  - {{name: first, law: test, where: {{any_headquarters: [CN]}}, answer: {0}}}
@@ -211,6 +219,12 @@ def test_conditions_are_joined_as_three_valued_logic_says(one, other):
     ("exported_from", "in", ("US",), facts("AE", "AE", exported_from="PR"), True),
     ("exported_from", "in", ("US",), facts("AE", "AE", exported_from=""), None),
     ("destination_tier", "in", ("2",), facts("ZZ", "AE"), None),
+    ("destination", "in", ("@denied",), facts("ZZ", "AE"), None),
+    ("destination", "not_in", ("@denied",), facts("ZZ", "AE"), None),
+    ("any_headquarters", "in", ("@denied",), facts("AE", "ZZ"), None),
+    ("any_headquarters", "in", ("@denied",), facts("AE", "ZZ", parent="CN"), True),
+    ("all_headquarters", "in", ("@allied",), facts("AE", "US", parent="ZZ"), None),
+    ("exported_from", "in", ("US",), facts("AE", "AE", exported_from="ZZ"), None),
     ("control", "in", ("a",), facts("AE", "AE", meets="undetermined"), None),
     ("operator_holds", "in", ("UVEU",), facts("AE", "AE"), False),
     ("evidence", "not_in", ("x",), facts("AE", "AE"), True),

@@ -169,8 +169,7 @@ def _seats_of(dimension: str, profile: Profile) -> tuple[str, ...]:
 
 def _headquarters(dimension: str, profile: Profile, book: Rulebook, allowed: frozenset[str]) -> Truth:
     """The law asks for any of the seats to deny, and for all of them to exempt; never the exporter's."""
-    codes = _seats_of(dimension, profile)
-    truths = [_member((None if code == UNKNOWN else book.place(code),), allowed) for code in codes]
+    truths = [_member((_country(code, book),), allowed) for code in _seats_of(dimension, profile)]
     return _all(truths) if dimension == "all_headquarters" else _any(truths)
 
 
@@ -191,7 +190,7 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
     """Return what the profile says in a dimension; a None among them is unknown."""
     match dimension:
         case "destination":
-            return (book.place(profile.destination),)
+            return (_country(profile.destination, book),)
         case "destination_tier":
             return (book.tier(profile.destination, day),)
         case "authorization":
@@ -201,7 +200,7 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
         case "data_center":
             return (None if profile.data_center is None else "yes" if profile.data_center else "no",)
         case "exported_from":
-            return (book.place(profile.exported_from) if profile.exported_from else None,)
+            return (_country(profile.exported_from, book),)
         case "booked_to_is":
             return profile.booked_to.party, profile.owner.parent, profile.operator.parent
         case "operator_holds":
@@ -214,6 +213,11 @@ def _values(dimension: str, profile: Profile, book: Rulebook, day: date) -> tupl
             return (str(getattr(profile, dimension)) or None,)
     value = subject_value(dimension, profile, book, day)
     return (None if value == UNKNOWN else value,)
+
+
+def _country(code: str, book: Rulebook) -> str | None:
+    """Return the country that a code counts as. Whether one that the book does not know is on a list is unknown."""
+    return book.place(code) if book.knows(code) else None
 
 
 def _number(dimension: str, profile: Profile) -> Value:

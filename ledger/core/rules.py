@@ -81,7 +81,7 @@ class Rules:
         if len(outcomes) == 1:
             return possible[-1] if possible[-1].rules else possible[0]
         names = tuple(dict.fromkeys(name for answer in possible for name in answer.rules))
-        turns_on = " and ".join(dict.fromkeys(_in_words(name, profile) for name in unknown))
+        turns_on = " and ".join(dict.fromkeys(_in_words(name, profile, self.book) for name in unknown))
         return RuleAnswer(
             "undetermined",
             names,
@@ -150,7 +150,7 @@ def _no_match(book: Rulebook, profile: Profile) -> RuleAnswer:
     )
 
 
-def _in_words(dimension: str, profile: Profile) -> str:
+def _in_words(dimension: str, profile: Profile, book: Rulebook) -> str:
     """Return what is not known, as a person would ask for it."""
     if dimension.endswith("_headquarters"):
         seats = (
@@ -164,13 +164,20 @@ def _in_words(dimension: str, profile: Profile) -> str:
                 words.append(f"the headquarters of {seat.party}")
             if seat.parent_headquarters == UNKNOWN:
                 words.append(f"the ultimate parent of {seat.party}")
+            for code in (seat.headquarters, seat.parent_headquarters):
+                if code != UNKNOWN and not book.knows(code):
+                    words.append(f"what country {code} is")
         return " and ".join(dict.fromkeys(words))
     return {
         "control": f"the control class of {profile.base_chip}",
         "data_center": f"whether {profile.base_chip} is made for data centers",
         "us_available_on": f"since when {profile.base_chip} is sold",
         "dram_bandwidth": f"the memory bandwidth of {profile.base_chip}",
-        "exported_from": "which country it is exported from",
+        "destination": f"what country {profile.destination} is",
+        "destination_tier": f"the tier of {profile.destination}",
+        "exported_from": f"what country {profile.exported_from} is"
+        if profile.exported_from
+        else "which country it is exported from",
         "end_use": "its end use",
         "booked_to_is": f"the ultimate parent of {' or of '.join(_booking(profile))}",
         "any_owned": f"which share of {' or of '.join(_below_listed(profile))} its ultimate parent owns",

@@ -13,7 +13,7 @@ from ledger.core import merkle, records
 from ledger.core.judgments import Effects, effects_of
 from ledger.core.lens import Amount, Key, Lens
 from ledger.core.lots import Lot, LotRef
-from ledger.core.records import Record
+from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED, Record
 from ledger.store.source import Connection
 from ledger.store.stream import journal
 
@@ -45,6 +45,10 @@ class Replay:
         for record in journal(self.conn, self.known):
             self._check(record)
             payload, judgment = json.loads(record.payload), json.loads(record.judgment)
+            if _is_misfiled(record, payload, judgment):
+                self.faults.append(
+                    f"record {record.seq:,} is filed under another kind, actor or key than it was sealed"
+                )
             effects = None
             if "entries" in judgment:
                 effects = effects_of(judgment, record.seq, self.lots)
@@ -75,6 +79,19 @@ class Replay:
         self.frontier.append(merkle.leaf_hash(envelope))
         self.scopes[record.scope] = record.scope_seq
         self.last = record.recorded_at
+
+
+def _is_misfiled(record: Record, payload: dict[str, Any], judgment: dict[str, Any]) -> bool:
+    """Return whether what a record is found by, beside its sealed bytes, says something else than they do."""
+    family, _, what = record.kind.partition(".")
+    first = {"authorization": "issued", "discrepancy": "opened"}.get(family)
+    return (
+        record.actor != payload["actor"]
+        or record.key != payload.get("key")
+        or (record.kind == REQUEST_REFUSED) != ("refusal" in judgment)
+        or (record.kind == MOVEMENT_POSTED) != ("entries" in judgment)
+        or (first is not None and what != payload["body"].get("change", first))
+    )
 
 
 def counters_from_journal(replay: Replay, lenses: list[Lens]) -> dict[Key, dict[Any, Amount]]:

@@ -58,6 +58,7 @@ def history(
     """
     wanted = {"subject": subject, "known": view.known if before is None else min(view.known, before - 1), "most": most}
     found = [*_facts(view, wanted), *(_entries(view, wanted) if moved else ()), *_refusals(view, wanted)]
+    found += _discrepancies(view, wanted, {each.seq for each in found})
     if not found:
         raise NotFound(
             f"Nothing is recorded about '{subject}' up to record {view.known:,}.",
@@ -94,6 +95,26 @@ def _refusals(view: View, wanted: dict[str, Any]) -> list[Happening]:
         day = json.loads(payload)["body"].get("effective_on")
         on = date.fromisoformat(day) if day and len(day) == 10 else None
         found.append(Happening(seq, at, kind, actor, on, f"{refusal['code']}: {refusal['message']}", "", None, None))
+    return found
+
+
+def _discrepancies(view: View, wanted: dict[str, Any], seqs: set[int]) -> list[Happening]:
+    """Return what was found wrong with a subject or with one of its records, and what was said of that."""
+    found = []
+    opened: dict[str, date] = {}
+    for seq, kind, actor, at, payload in view.conn.execute(SQL["discrepancies_told"], wanted):
+        body = json.loads(payload)["body"]
+        if kind == "discrepancy.opened":
+            if body.get("by") not in seqs and f"={wanted['subject']}," not in f"{body['subject']},":
+                continue
+            opened[str(seq)] = date.fromisoformat(body["effective_on"])
+            what = f"{body['class']}: {body['message']}"
+        elif body["id"] in opened:
+            what = f"discrepancy {body['id']}: {body['note']}"
+        else:
+            continue
+        day = opened[str(body.get("id", seq))]
+        found.append(Happening(seq, at, kind, actor, day, what, "", None, None))
     return found
 
 

@@ -87,6 +87,10 @@ class Rulebook:
         """Return the country that a place counts as: Hong Kong as China, Puerto Rico as the United States."""
         return self.places.get(code, code)
 
+    def knows(self, code: str) -> bool:
+        """Return whether a code is among the book's countries, or a place that counts as one of them."""
+        return self.place(code) in self.countries
+
     def members(self, name: str, day: date) -> frozenset[str]:
         """Return the codes on a list on a day, references followed."""
         key = name, bisect_right(self.boundaries, day)
