@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from starlette.responses import Response
 
 from ledger.api import problems
 from ledger.api.answers import Asking, Told, answered
-from ledger.api.apart import framed, receive, served
+from ledger.api.apart import asked_by, framed, receive, served
 from ledger.api.questions import Question, read_question
 from ledger.api.scribe import CONNECT_SECONDS
 from ledger.api.writing import Down
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from ledger.api.access import Access
     from ledger.store.source import Connection
 
-FOLLOWING_SECONDS = 0.25  # a reader that nobody asks for so long follows what is recorded,
-ATTENTIVE_SECONDS = 60.0  # as long as somebody asked not longer ago
+ATTENTIVE_SECONDS = 60.0  # so long after it was asked, a reader that is idle follows what is recorded
 Asked = tuple[Question, Mapping[str, Any], Asking]
 
 
@@ -124,14 +122,12 @@ def serve() -> None:
         if (settings := receive(server)) is None:
             return
         answerer, asked_at = Answerer(*settings), time.monotonic()
-        while True:
-            is_asked = select.select([server], [], [], FOLLOWING_SECONDS)[0]
-            if not is_asked:
-                if time.monotonic() - asked_at < ATTENTIVE_SECONDS:
-                    answerer.follow()
-                continue
-            if (group := receive(server)) is None:
-                return
+
+        def follow() -> None:
+            if time.monotonic() - asked_at < ATTENTIVE_SECONDS:
+                answerer.follow()
+
+        for group in asked_by(server, follow):
             asked_at = time.monotonic()
             try:
                 server.sendall(framed(answerer.answers(group)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from ledger.api.apart import framed, receive, served, start
+from ledger.api.apart import asked_by, framed, receive, served, start
 from ledger.posting import Asker, Receipt, Request, Writer
 
 if TYPE_CHECKING:
@@ -101,9 +101,8 @@ def serve() -> None:
         dsn = receive(server)
         assert isinstance(dsn, str)
         scribe = Scribe(dsn)
-        while (asked := receive(server)) is not None:
+        for requests, at, together in asked_by(server):
             try:
-                requests, at, together = asked
                 answer: object = scribe.post(requests, at, together)
             except Exception as fault:
                 answer = sendable(fault)
