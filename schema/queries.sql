@@ -684,6 +684,14 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 -- Act as a role until the transaction ends.
 SELECT set_config('role', %(role)s, true);
 
+-- name: one_wall_at_a_time
+-- Let nobody else make a role for a party until this transaction ends: there is one for each.
+SELECT pg_advisory_xact_lock(hashtext('capledger party_role'));
+
+-- name: shown
+-- Which of some records the database shows to whoever asks.
+SELECT seq FROM journal WHERE seq = ANY(%(seqs)s);
+
 -- name: own_records
 -- A party's records after one of them, in order: what was asked, not what was judged.
 SELECT seq, kind, actor, key, scope_seq, recorded_at, payload, payload_salt, envelope, leaf_hash FROM journal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -104,6 +104,9 @@ class StandIn:
 
     def scope_of(self, principal: Someone) -> str:
         return principal.party
+
+    def shown(self, principal: Someone, view: View, seqs: Collection[int]) -> frozenset[int]:
+        return frozenset(seqs)
 
 
 @contextmanager

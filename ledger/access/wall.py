@@ -8,8 +8,9 @@ leaves it, so nothing that a person types is ever run as SQL.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,8 @@ from schema.queries import SQL
 
 ROLES = {"regulator": "capledger_regulator", "operator": "capledger_regulator", "auditor": "capledger_auditor"}
 MOST = 1_000  # records in one answer
+LOG = logging.getLogger(__name__)
+_SAID: set[str] = set()  # what the log said once since this program began
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +80,35 @@ def behind(conn: Connection, principal: Principal) -> Iterator[Connection]:
     with conn.transaction():
         conn.execute(SQL["snapshot"])
         if role := _role_of(conn, principal):
-            try:
-                conn.execute(SQL["become"], {"role": role})
-            except psycopg.Error as error:
-                raise _no_role(principal.party or principal.role) from error
+            _become(conn, role, principal)
         yield conn
+
+
+def shown(conn: Connection, principal: Principal, seqs: Collection[int]) -> frozenset[int]:
+    """Return which of some records may be told to whoever asks: of an exporter, those that the database shows its role.
+
+    Asked in the open transaction, so from the snapshot that the records were read in, which has its own role again
+    afterwards, whatever happened. What the program would have told and the database hides is an error in the log. Where
+    an exporter has no role, all of them may be told: the program alone keeps rows apart, and the log says so once, but
+    for who was let in without a wall on purpose.
+    """
+    asked = frozenset(seqs)
+    if principal.role != "exporter" or not asked:
+        return asked
+    try:
+        role = _role_of(conn, principal)
+        if not role:
+            return asked
+        with conn.transaction(force_rollback=True):  # what is set in it ends with it
+            _become(conn, role, principal)
+            found = frozenset(seq for (seq,) in conn.execute(SQL["shown"], {"seqs": list(asked)}))
+    except Unusable as problem:
+        _say_once(f"{problem.message} The program alone keeps them apart. {problem.remedy}")
+        return asked
+    if hidden := asked - found:
+        LOG.error("The two walls disagree: the database hides from %s what the program would have shown: records %s.",
+                  principal.party, sorted(hidden))  # fmt: skip
+    return found
 
 
 def own_records(conn: Connection, principal: Principal, after: int = 0, limit: int = 100) -> list[OwnRecord]:
@@ -115,8 +142,10 @@ def raise_wall(conn: Connection, party: str, *, must: bool = True) -> None:
     Raises:
         Unusable: the server does not let this login make roles.
     """
-    role, is_there = _known(conn, party)
-    if role and is_there:
+    if _stands(conn, party):
+        return
+    conn.execute(SQL["one_wall_at_a_time"])
+    if _stands(conn, party):  # by who was first
         return
     role = f"capledger_x_{secrets.token_hex(8)}"
     try:
@@ -135,6 +164,42 @@ def raise_wall(conn: Connection, party: str, *, must: bool = True) -> None:
     conn.execute(SQL["name_party_role"], {"party": party, "role": role or None})
 
 
+def raise_for_token(conn: Connection, principal: Principal) -> None:
+    """Make sure that the party of a token has a role, in the open transaction, as a first key would have made it.
+
+    Where this login may not make it, that is said in the log once, and not tried again. A party that is not registered
+    has no rows to be kept apart; one that was let in without a wall on purpose stays so.
+    """
+    party = principal.party
+    if principal.role != "exporter" or f"token {party}" in _SAID:
+        return
+    row = conn.execute(SQL["party_role"], {"party": party}).fetchone()
+    if row and (row[0] is None or row[1]):
+        return
+    known = conn.execute(SQL["knows_party"], {"party": party}).fetchone()
+    if not (known and known[0]):
+        return
+    try:
+        with conn.transaction():
+            raise_wall(conn, party)
+    except (Unusable, psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
+        _SAID.add(f"token {party}")
+        LOG.warning("A token came for %s, which has no role in the database, and none was made: %s", party, error)
+
+
+def _become(conn: Connection, role: str, principal: Principal) -> None:
+    try:
+        conn.execute(SQL["become"], {"role": role})
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidParameterValue) as error:
+        raise _no_role(principal.party or principal.role) from error
+
+
+def _say_once(words: str) -> None:
+    if words not in _SAID:
+        _SAID.add(words)
+        LOG.warning(words)
+
+
 def _role_of(conn: Connection, principal: Principal) -> str:
     """Return the role to act as; "" where a party goes without one by choice."""
     if principal.role != "exporter":
@@ -147,9 +212,9 @@ def _role_of(conn: Connection, principal: Principal) -> str:
     return row[0] or ""
 
 
-def _known(conn: Connection, party: str) -> tuple[str, bool]:
+def _stands(conn: Connection, party: str) -> bool:
     row = conn.execute(SQL["party_role"], {"party": party}).fetchone()
-    return (row[0] or "", bool(row[1])) if row else ("", False)
+    return bool(row and row[0] and row[1])
 
 
 def _no_role(whose: str) -> Unusable:

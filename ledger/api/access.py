@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from ledger.access import Principal, fits, keys, sessions, sight, statements, telling, tokens
+from ledger.access import Principal, fits, keys, sessions, sight, statements, telling, tokens, wall
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt
@@ -58,6 +58,9 @@ class Access(Protocol):
     def scope_of(self, principal: Principal) -> str:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""
 
+    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
+        """Return which of some records the database itself shows to them, from the view's snapshot."""
+
 
 class LedgerAccess:
     """The access layer of this installation. verifier: of tokens; None where only keys are accepted."""
@@ -79,6 +82,8 @@ class LedgerAccess:
         found = keys.authenticate(conn, secret, at=at)
         if found is None and self._verifier is not None:
             found = self._verifier.principal(secret, at)
+            if found is not None:
+                wall.raise_for_token(conn, found)
         return found
 
     def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
@@ -120,3 +125,7 @@ class LedgerAccess:
     def scope_of(self, principal: Principal) -> str:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""
         return principal.party
+
+    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
+        """Return which of some records the database itself shows to them."""
+        return wall.shown(view.conn, principal, seqs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeVar
 
@@ -132,6 +132,9 @@ class Door(Protocol):
         first: date, last: date,
     ) -> Statement:  # fmt: skip
         """Return a statement of account between two days, as a principal may see it; an exporter's is its own."""
+
+    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
+        """Return which of some records the database itself shows to a principal, from the view's snapshot."""
 
     def told(self, principal: Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return code, message and remedy of a refusal as a principal may read them."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import cast
 
-from ledger.access import Principal, fits, sessions, sight, statements, telling
+from ledger.access import Principal, fits, sessions, sight, statements, telling, wall
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Request
@@ -57,6 +58,10 @@ class Entrance:
         return statements.statement_for(
             _own(principal), view, exporter=exporter, recipient=recipient, country=country, first=first, last=last
         )
+
+    def shown(self, principal: desks.Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
+        """Return which of some records the database itself shows to a principal."""
+        return wall.shown(view.conn, _own(principal), seqs)
 
     def told(self, principal: desks.Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return a refusal as a principal may read it."""

@@ -28,13 +28,12 @@ async def prove_record(call: Call) -> Response:
     seq = number_of(call.asked, "seq", least=1) or 0
 
     def ask(view: View) -> dict[str, Any]:
-        party = call.access.scope_of(call.principal)
-        if party and seq <= view.known and reports.party_of(view, seq) != party:
+        party, is_there = call.access.scope_of(call.principal), seq <= view.known
+        if is_there and party:
+            is_there = reports.party_of(view, seq) == party
+        if not is_there or seq not in call.access.shown(call.principal, view, [seq]):
             raise NotFound(f"Record {seq:,} is not among the {view.known:,}.", "Ask for an earlier one.")
-        try:
-            return {"proof": reports.prove(view, seq).body()}
-        except NotFound:
-            raise NotFound(f"Record {seq:,} is not among the {view.known:,}.", "Ask for an earlier one.") from None
+        return {"proof": reports.prove(view, seq).body()}
 
     return await read(call, ask)
 

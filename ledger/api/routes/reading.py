@@ -95,7 +95,7 @@ async def list_movements(call: Call) -> Response:
 
     def ask(view: View) -> Listed:
         page = reports.movements_after(view, after, limit, party=call.access.scope_of(call.principal))
-        items = [_told(call, item) for item in page.items]
+        items = _shown(call, view, page.items)
         beside = {"next": page.after, "has_more": page.has_more}
         return Listed([item.body() for item in items], MOVEMENT_COLUMNS, _lines(items), beside)
 
@@ -107,12 +107,13 @@ async def show_movement(call: Call) -> Response:
     seq = number_of(call.asked, "seq", least=1) or 0
 
     def ask(view: View) -> dict[str, Any]:
-        items = []
+        items: list[AskedMovement] = []
         if seq <= view.known:
-            items = reports.movements_after(view, seq - 1, 1, party=call.access.scope_of(call.principal)).items
-        if not items or items[0].seq != seq:
+            found = reports.movements_after(view, seq - 1, 1, party=call.access.scope_of(call.principal)).items
+            items = _shown(call, view, [each for each in found if each.seq == seq])
+        if not items:
             raise NotFound(f"There is no movement {seq:,}.", "Look at the list of movements first.")
-        return {"record": _told(call, items[0]).body()}
+        return {"record": items[0].body()}
 
     return await read(call, ask)
 
@@ -130,6 +131,12 @@ async def list_discrepancies(call: Call) -> Response:
         return Listed([each.body() for each in found if each.effective_on <= dated_by], columns)
 
     return await read(call, ask, lists=True, pages=True)
+
+
+def _shown(call: Call, view: View, found: list[AskedMovement]) -> list[AskedMovement]:
+    """Return those that the second wall shows too, in the words for whoever asks."""
+    shown = call.access.shown(call.principal, view, [item.seq for item in found])
+    return [_told(call, item) for item in found if item.seq in shown]
 
 
 def _told(call: Call, item: AskedMovement) -> AskedMovement:

@@ -157,12 +157,14 @@ def answers_table(answers: Sequence[Answer], *, is_trial: bool) -> Table:
 def history(view: View, door: Door, principal: Principal, before: int) -> Page:
     """Return an exporter's own records, newest first: those of its scope, in which none can be missing."""
     wanted = {"party": principal.party, "known": view.known, "before": before, "most": MOST_ROWS}
-    found = view.conn.execute(SQL["records_of_party"], wanted).fetchall()
+    rows_read = view.conn.execute(SQL["records_of_party"], wanted).fetchall()
+    shown = door.shown(principal, view, [row[0] for row in rows_read])
+    found = [row for row in rows_read if row[0] in shown]
     columns = (Column("Number", right=True), Column("Record", right=True), Column("Recorded"), Column("Day"),
                Column("What"), Column("Verdict"), Column("Key"), Column("Why"))  # fmt: skip
     rows = tuple(_own(row, door, principal) for row in found)
     more = Cell("Earlier records", path("exporter", "history", before=str(found[-1][4]))) if (
-        len(found) == MOST_ROWS and found[-1][4] > 1) else None  # fmt: skip
+        len(rows_read) == MOST_ROWS and found and found[-1][4] > 1) else None  # fmt: skip
     table = Table("Your records, newest first", columns, rows, "Nothing of yours is recorded yet.",
                   "They are numbered without gaps: a missing number would be a missing record.", more)  # fmt: skip
     return Page("Your history", "", (table,))
