@@ -15,6 +15,7 @@ import pytest
 from client import ALLOCATION_H100, found, movement
 from soundness import assert_sound
 
+from ledger.api import scribe
 from ledger.api.desk import Desk
 from ledger.api.scribe import ScribeProcess, sendable
 from ledger.api.writing import Busy, Down
@@ -244,9 +245,9 @@ def test_a_lost_connection_is_said_and_made_anew_and_the_same_key_posts_once(fou
 def test_a_writer_process_that_is_killed_is_said_and_started_again_and_the_same_key_posts_once(founded):
     async def ask(desk: Desk) -> list[list[Receipt]]:
         first = await desk.post([movement("grant", "x0", 1)], actor="operator")
-        scribe = desk._writing._scribe
-        assert isinstance(scribe, ScribeProcess)
-        killed = scribe._process
+        writer = desk._writing._scribe
+        assert isinstance(writer, ScribeProcess)
+        killed = writer._process
         with psycopg.connect(founded) as holder:
             holder.execute("SELECT * FROM head FOR UPDATE")  # it is in the middle of a commit
             task = asyncio.create_task(desk.post([movement("grant", "x1", 1)], actor="operator"))
@@ -270,17 +271,40 @@ def test_a_writer_process_that_is_killed_is_said_and_started_again_and_the_same_
         assert_sound(conn)
 
 
+def test_a_writer_process_that_cannot_be_started_is_said_until_it_can_be(founded, monkeypatch):
+    whole = scribe.start
+
+    def cannot(program: str) -> Any:
+        raise OSError("too many processes")
+
+    monkeypatch.setattr(scribe, "start", cannot)
+
+    async def ask(desk: Desk) -> list[Receipt]:
+        for _ in range(2):
+            with pytest.raises(Down):
+                await desk.post([movement("grant", "x", 1)], actor="operator")
+        assert not desk.is_writing
+        monkeypatch.setattr(scribe, "start", whole)
+        return await desk.post([movement("grant", "x", 1)], actor="operator")
+
+    WRITES_APART.set(True)
+    try:
+        assert [receipt.verdict for receipt in at_desk(founded, ask)] == ["posted"]
+    finally:
+        WRITES_APART.set(False)
+
+
 def test_a_writer_process_says_what_broke_it_and_goes_on(founded):
-    scribe = ScribeProcess(founded)
+    writer = ScribeProcess(founded)
     try:
         with pytest.raises(AttributeError):
-            scribe.post([(Asker("operator"), "no request")], AT, False)
-        receipts, built_on = scribe.post([(Asker("operator"), movement("grant", "a", 1))], AT, False)
+            writer.post([(Asker("operator"), "no request")], AT, False)
+        receipts, built_on = writer.post([(Asker("operator"), movement("grant", "a", 1))], AT, False)
         assert [receipt.verdict for receipt in receipts] == ["posted"]
         assert receipts[0].seq == built_on + 1
-        process = scribe._process
+        process = writer._process
     finally:
-        scribe.close()
+        writer.close()
     assert process.returncode == 0
 
 

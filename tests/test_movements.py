@@ -21,6 +21,7 @@ from world import (
     settle,
 )
 
+from ledger.core.movements import Line
 from ledger.posting import Writer
 from ledger.reconcile.checking import check  # fmt: skip
 
@@ -596,3 +597,9 @@ def test_what_was_resolved_and_disputed_again_can_be_rebuilt(conn):
     ledger.must(settle(number, "reopened"))
     assert check(conn).is_sound
     assert (len(ledger.discrepancies()), len(ledger.discrepancies("resolved"))) == (1, 1)
+
+
+def test_what_a_line_names_is_all_of_it_but_how_much_and_of_which_lot():
+    """What is resolved is remembered by it: a field that stood elsewhere would be answered with another's facts."""
+    told_apart = Line(**{field: field for field in Line._fields})  # type: ignore[arg-type]
+    assert set(Line._fields) - set(told_apart.names) == {"quantity", "unit", "last_day", "of", "cause"}

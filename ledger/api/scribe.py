@@ -13,8 +13,6 @@ from ledger.api.apart import asked_by, framed, receive, served, start
 from ledger.posting import Asker, Receipt, Request, Writer
 
 if TYPE_CHECKING:
-    import subprocess
-
     from ledger.store.source import Connection
 
 CONNECT_SECONDS = 5
@@ -53,12 +51,18 @@ class Scribe:
 
 
 class ScribeProcess:
-    """The same in a process of its own, which is started here and ended by `close`."""
+    """The same in a process of its own, which is started here and ended by `close`.
+
+    Raises:
+        psycopg.OperationalError: it cannot be started, so that nothing can be posted for now.
+    """
 
     def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
-        self._process: subprocess.Popen[bytes] | None = None
-        self._begin()
+        try:
+            self._process, self._there = start(PROGRAM)
+            self._there.sendall(framed(dsn))
+        except OSError as fault:
+            raise psycopg.OperationalError(f"the writer process cannot be started: {fault}") from fault
 
     def post(
         self, asked: Sequence[tuple[Asker, Request]], at: datetime, together: bool
@@ -69,8 +73,6 @@ class ScribeProcess:
             psycopg.OperationalError, psycopg.InterfaceError: the database or the process cannot be reached, or was
             lost: whether anything was posted is not known. Exception: whatever else the writer raised.
         """
-        if self._process is None:
-            self._begin()
         try:
             self._there.sendall(framed((asked, at, together)))
             told = receive(self._there)
@@ -84,15 +86,9 @@ class ScribeProcess:
         return receipts, built_on
 
     def close(self) -> None:
-        """End the process, once it is through with what it was asked; the next post starts another."""
-        if self._process:
-            self._there.close()
-            self._process.wait()
-            self._process = None
-
-    def _begin(self) -> None:
-        self._process, self._there = start(PROGRAM)
-        self._there.sendall(framed(self._dsn))
+        """End the process, once it is through with what it was asked."""
+        self._there.close()
+        self._process.wait()
 
 
 def serve() -> None:

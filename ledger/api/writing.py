@@ -1,4 +1,4 @@
-"""Group commit: one thread with one writer posts what is queued, many requests in one commit."""
+"""Group commit: one writer, in a thread or a process of its own, posts what is queued, many requests in one commit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -130,7 +131,8 @@ class WritingDesk:
 
     def _work(self) -> None:
         if self._apart:
-            self._scribe = self._hire()  # it takes a while to start
+            with suppress(psycopg.OperationalError):  # whoever posts is told
+                self._scribe = self._hire()  # now, since it takes a while to start
         while jobs := self._take():
             answers = self._answers(jobs)
             by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Answer]]] = {}
