@@ -23,6 +23,7 @@ MOVEMENT_POSTED = "movement.posted"
 REQUEST_REFUSED = "request.refused"
 PROPOSAL_MADE = "proposal.made"
 PROPOSAL_DECIDED = "proposal.decided"
+DISPUTE_AFTER = {"explained": "explained", "resolved": "resolved", "reopened": "open"}  # of a discrepancy, by change
 DISCREPANCY_KINDS = ("discrepancy.opened", "discrepancy.explained", "discrepancy.resolved", "discrepancy.reopened")
 AUTHORIZATION_KINDS = tuple(
     f"authorization.{change}" for change in ("issued", "amended", "suspended", "reinstated", "revoked", "surrendered")

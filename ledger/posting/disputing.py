@@ -11,8 +11,6 @@ from ledger.posting.requests import Asked
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-STATE_AFTER = {"explained": "explained", "resolved": "resolved", "reopened": "open"}
-
 
 class Disputed:
     """What is disputed already, so that the same breach opens no second discrepancy."""
@@ -71,7 +69,7 @@ def settle(
     batch.closed.append(
         {
             "id": number,
-            "state": STATE_AFTER[change],
+            "state": records.DISPUTE_AFTER[change],
             "owner": asked.body.get("owner"),
             "note": asked.body["note"],
             "seq": seq,

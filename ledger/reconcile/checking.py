@@ -14,11 +14,10 @@ from ledger.core import records
 from ledger.core.judgments import Effects, refusal_of
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import Lens
-from ledger.core.records import REQUEST_REFUSED
+from ledger.core.records import DISPUTE_AFTER, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN
 from ledger.positions import fact_of
 from ledger.posting.batch import discrepancy_row
-from ledger.posting.disputing import STATE_AFTER
 from ledger.reconcile.replay import Replay, Replayed
 from ledger.store import stream, writing
 from ledger.store.source import Connection, Profiles
@@ -165,7 +164,7 @@ class _Rebuilt:
             change = body["change"]
             self._flush()  # in order: what was resolved may be opened again after it
             self.conn.execute(SQL["change_discrepancy"], {
-                "id": int(body["id"]), "state": STATE_AFTER[change], "owner": body.get("owner"), "note": body["note"],
+                "id": int(body["id"]), "state": DISPUTE_AFTER[change], "owner": body.get("owner"), "note": body["note"],
                 "seq": record.seq,
             })  # fmt: skip
         elif record.kind == records.PROPOSAL_MADE:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from ledger.core.records import DISPUTE_AFTER
 from ledger.reports.reader import View
 from schema.queries import SQL
-
-STATE_AFTER = {"explained": "explained", "resolved": "resolved", "reopened": "open"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def said_by(view: View, opened: Sequence[tuple[Any, ...]]) -> dict[int, tuple[st
     for (payload,) in view.conn.execute(SQL["discrepancy_changes"], {"known": view.known}):
         body = json.loads(payload)["body"]
         if (number := int(body["id"])) in known:
-            known[number] = STATE_AFTER[body["change"]], body.get("owner") or known[number][1], body["note"]
+            known[number] = DISPUTE_AFTER[body["change"]], body.get("owner") or known[number][1], body["note"]
     return known
 
 
