@@ -15,7 +15,7 @@ SET enable_seqscan = off;
 
 -- name: post_few_at
 -- The same, if the journal is still so long and none of the keys is settled; says whether it was.
-SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)s::jsonb);
+SELECT post_few_at($1::bigint, $2::text[], $3::text[], $4::jsonb);
 
 -- name: head
 -- The journal's end, as readers see it.

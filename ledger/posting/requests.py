@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ledger.core import four_eyes, movements, registrations
 from ledger.core.deciding import voice_of
-from ledger.core.errors import Malformed
+from ledger.core.errors import Malformed, Problem
 from ledger.core.movements import Movement, fields
 from ledger.core.records import canonical, fingerprint
 from ledger.rulebooks import parse_bundle, refuse_proposal
@@ -76,6 +76,18 @@ class Asked(NamedTuple):
     fingerprint: bytes
     movement: Movement | None = None
     proposed: Asked | None = None
+
+
+def read_or_refuse(request: Request, *, alone: bool) -> Asked | Receipt:
+    """Return a request read and typed, or the receipt that says why it cannot be. alone: it has a commit of its own."""
+    try:
+        if request.kind in ALONE and not alone:
+            raise Malformed("kind", ALONE[request.kind], "Post it alone.")
+        return read(request)
+    except Malformed as problem:
+        return Receipt("refused", request.key, None, "malformed", problem.message, problem.remedy)
+    except Problem as problem:
+        return Receipt("refused", request.key, None, "malformed", str(problem))
 
 
 def read(request: Request) -> Asked:
