@@ -718,9 +718,9 @@ WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(afte
 ORDER BY scope_seq LIMIT %(most)s;
 
 -- name: runs_before
--- Recorded reconciliations before a record, newest first.
+-- Recorded reconciliations before a record, of days up to one, newest first.
 SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq FROM reconciliation
-WHERE seq < %(before)s AND seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+WHERE seq < %(before)s AND seq <= %(known)s AND effective_on <= %(by)s ORDER BY seq DESC LIMIT %(most)s;
 
 -- name: jobs_done
 -- When each job's latest period that is done was finished.
