@@ -772,8 +772,9 @@ SELECT seq, number, effective_on, rulebook, digest, body FROM reconciliation
 WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
 
 -- name: periods_done
--- The end of each job's latest period that was done.
-SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run WHERE finished_at IS NOT NULL
+-- The end of each job's latest period that was done, by a moment where one is named.
+SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run
+WHERE finished_at IS NOT NULL AND (%(by)s::timestamptz IS NULL OR finished_at <= %(by)s)
 ORDER BY job, period_start DESC;
 
 -- name: record

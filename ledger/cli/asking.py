@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 OPERATOR = "operator"
 
 On = Annotated[str, typer.Option("--on", metavar="DAY", help="The day asked about; today (UTC) if not said.")]
+Dated = Annotated[
+    str, typer.Option("--on", metavar="DAY", help="Only what is dated up to this day; whatever day if not said.")
+]
 Known = Annotated[
     str,
     typer.Option("--known", metavar="RECORD|TIME", help="As known at a record, a moment or the end of a day (UTC)."),

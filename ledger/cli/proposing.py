@@ -56,6 +56,9 @@ def propose(
 def proposals(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="One proposal's record; all if not said.")] = "",
     every: Annotated[bool, typer.Option("--all", help="Those that are decided, too.")] = False,
+    on: Annotated[
+        str, typer.Option("--on", metavar="DAY", help="As they stood when this day (UTC) ended; today if not said.")
+    ] = "",
     known: asking.Known = "",
     as_json: asking.AsJson = False,
 ) -> None:
@@ -63,17 +66,18 @@ def proposals(
     from ledger import reports
     from ledger.core.movements.fields import whole
 
-    with asking.viewing("", known, "") as view:
-        one = [reports.proposal(view, whole("NUMBER", number))] if number else None
-        found = reports.proposals(view, decided=every) if one is None else one
+    with asking.viewing(on, known, "") as view:
+        one = [reports.proposal(view, whole("NUMBER", number), by=view.on)] if number else None
+        found = reports.proposals(view, decided=every, by=view.on) if one is None else one
         required, at, journal = reports.second_person(view), view.known, view.size
     if as_json:
-        stated = {"known": at, "journal": journal, "four_eyes": reports.second_person_body(required)}
+        stated = {"on": asking.day_of(on).isoformat(), "known": at, "journal": journal,
+                  "four_eyes": reports.second_person_body(required)}  # fmt: skip
         output.say_json({**stated, "proposals": [each.body() for each in found]})
         return
     width = screen_width()
     kind = "" if every or number else "open "
-    count = f"{len(found):,} {kind}proposal{'s' * (len(found) != 1)}"
+    count = f"{len(found):,} {kind}proposal{'s' * (len(found) != 1)}{f' on {on}' if on else ''}"
     say_lines(fold(f"{count} at record {at:,} of {journal:,}. {_required(required)}", width))
     if number:
         say_lines(*(fold(line, width, "    ") for line in _told(found[0])))
