@@ -294,9 +294,9 @@ SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, o
 FROM discrepancy WHERE state <> 'resolved' ORDER BY id;
 
 -- name: last_run
--- The reconciliation recorded last, of a rulebook.
+-- The reconciliation recorded last up to a record, of a rulebook.
 SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq, body FROM reconciliation
-WHERE rulebook = %(rulebook)s ORDER BY seq DESC LIMIT 1;
+WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
 
 -- name: same_run
 -- The reconciliation of the same position, day, rulebook and inputs.
@@ -305,9 +305,10 @@ WHERE number = %(number)s AND effective_on = %(day)s AND rulebook = %(rulebook)s
 ORDER BY seq LIMIT 1;
 
 -- name: newest_unreconciled
--- The newest record that no reconciliation wrote.
-SELECT coalesce(max(seq), 0) FROM journal WHERE kind NOT IN ('reconciliation.completed', 'discrepancy.opened')
-    OR (kind = 'discrepancy.opened' AND actor <> 'reconciliation');
+-- The newest record up to one that no reconciliation wrote.
+SELECT coalesce(max(seq), 0) FROM journal WHERE seq <= %(known)s AND (
+    kind NOT IN ('reconciliation.completed', 'discrepancy.opened')
+    OR (kind = 'discrepancy.opened' AND actor <> 'reconciliation'));
 
 -- name: change_discrepancy
 -- A discrepancy's new state, by a record.

@@ -144,7 +144,7 @@ def answered(receipt: Receipt, as_json: bool, said: str) -> None:
     if as_json:
         output.say_json({name: getattr(receipt, name) for name in type(receipt)._fields})
     elif receipt.verdict == "refused":
-        output.complain(f"Refused, {receipt.code}: {receipt.message} {receipt.remedy}".rstrip())
+        output.complain(f"Refused, {receipt.code}: {receipt.message}", receipt.code, receipt.remedy)
     else:
         output.say(said)
     if receipt.verdict == "refused":

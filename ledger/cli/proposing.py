@@ -126,6 +126,9 @@ def four_eyes(
     person: asking.Person = "",
     only_propose: asking.Propose = False,
     key: Annotated[str, typer.Option(metavar="KEY", help="Makes repeating it safe; new if not said.")] = "",
+    known: Annotated[
+        str, typer.Option(metavar="RECORD|TIME", help="Show what needed one at a record, a moment or the end of a day.")
+    ] = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """Say what needs a second person from now on, or show what does.
@@ -140,13 +143,15 @@ def four_eyes(
     if not kinds:
         if grant_above:
             raise Malformed("kinds", "--grant-above is said, and no kinds are.", "Add --kinds.")
-        with asking.viewing("", "", "") as view:
+        with asking.viewing("", known, "") as view:
             required = reports.second_person(view)
         if as_json:
             output.say_json(reports.second_person_body(required))
         else:
             say_lines(fold(_required(required), screen_width()))
         return
+    if known:
+        raise Malformed("known", "--known asks, and --kinds states.", "Leave one of them out.")
     key = key or f"four-eyes:{datetime.now(UTC).isoformat()}"
     request = Request("four_eyes", key, {"kinds": kinds, "grant_above": grant_above, "note": note})
     receipt = asking.post_one(asking.proposal_of(request, note) if only_propose else request, person)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger import reference
+from ledger.cli import output
 from ledger.core import compute
 from ledger.core.errors import Malformed, Problem
 from ledger.core.facts import Chip
@@ -54,8 +55,7 @@ def tpp(
         show = _as_json if as_json else _as_lines
         typer.echo(show(rated, unit, with_control=bool(chip) or asked_class))
     except Problem as problem:
-        typer.echo(f"capledger tpp: {problem}", err=True)
-        raise typer.Exit(2) from None
+        output.unusable(problem, "tpp")
 
 
 def _stated(tops: list[str], bits: list[str], ics: str) -> Chip:
