@@ -345,6 +345,11 @@ WHERE fact.seq <= %(known)s AND (subject = %(subject)s OR body->'chips' ? %(subj
     body->>'owner', body->>'owned', body->>'party', body->>'base_chip', body->>'parent_deal'))
 ORDER BY seq DESC LIMIT %(most)s;
 
+-- name: subjects_beginning
+-- What facts of some kinds are stated of, by the beginning of its name.
+SELECT DISTINCT subject FROM fact WHERE kind = ANY(%(kinds)s) AND starts_with(subject, %(begin)s)
+ORDER BY subject LIMIT %(most)s;
+
 -- name: discrepancies_told
 -- Every discrepancy that was opened and what was said of it, up to a record, in order.
 SELECT seq, kind, actor, recorded_at, payload FROM journal

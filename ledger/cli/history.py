@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.asking import figure
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 from ledger.core.errors import Malformed, NotFound
@@ -30,7 +30,12 @@ _COLUMNS = (
 
 def history(
     subject: Annotated[
-        str, typer.Argument(metavar="SUBJECT", help="A party, country, chip or authorization, by id or code.")
+        str,
+        typer.Argument(
+            metavar="SUBJECT",
+            autocompletion=completing.subjects,
+            help="A party, country, chip or authorization, by id or code.",
+        ),
     ],
     on: asking.Dated = "",
     known: asking.Known = "",

@@ -76,7 +76,14 @@ def ended(command: Callable[[], Any], *, as_json: bool = False) -> int:
 
     as_json: whether JSON was asked for; then what went wrong is told in it, too.
     """
-    _asked.set(as_json)
+    asked = _asked.set(as_json)
+    try:
+        return _ended(command)
+    finally:
+        _asked.reset(asked)
+
+
+def _ended(command: Callable[[], Any]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a letter is no reason to fail

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 from ledger.core.compute import grouped
 from ledger.core.errors import Malformed
@@ -33,7 +33,9 @@ def propose(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A CSV file; - is standard input.")],
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever decides.")] = "",
     person: asking.Person = "",
-    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who asks: a party's id.")] = asking.OPERATOR,
+    party: Annotated[
+        str, typer.Option("--as", metavar="PARTY", autocompletion=completing.actors, help="Who asks: a party's id.")
+    ] = asking.OPERATOR,
     observed: Annotated[
         bool, typer.Option("--observed", help="Movements are facts reported from outside, not requests.")
     ] = False,

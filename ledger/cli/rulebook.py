@@ -11,21 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.adopt import adopt
+from ledger.cli.books import Adopted, Named, books_of, say_known
 from ledger.core.errors import Problem
 
 if TYPE_CHECKING:
     from ledger import rulebooks
-    from ledger.core.rulebook import Rulebook
 
 app = typer.Typer(help="Check rulebooks, show and compare what they say, and adopt them.", no_args_is_help=True)
 
 Line = tuple[str, str]  # a label and a text
-Adopted = Annotated[
-    str,
-    typer.Option("--known", metavar="RECORD|TIME", help="As adopted by a record, a moment or the end of a day (UTC)."),
-]
 
 _WIDEST = 100
 _LABEL_WIDTH = 13
@@ -36,7 +32,10 @@ _UNSURE = ("unconfirmed", "secondary source")
 @app.command()
 def lint(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Documents to check, or names of shipped ones.")
+        list[str],
+        typer.Argument(
+            metavar="FILE...", autocompletion=completing.documents, help="Documents to check, or names of shipped ones."
+        ),
     ],
     as_json: asking.AsJson = False,
 ) -> None:
@@ -68,7 +67,7 @@ def lint(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped rulebook, or a document.")],
+    name: Named,
     on: Annotated[str, typer.Option(metavar="DATE", help="Tiers and lists as of this day; today if not said.")] = "",
     stated: Annotated[
         list[str] | None,
@@ -82,21 +81,30 @@ def show(
     from ledger.rulebooks.wording import describe
 
     try:
-        (book,), at = _books(known, rulebooks.with_settings(name, stated or ()))
+        (book,), at = books_of(known, rulebooks.with_settings(name, stated or ()))
         told = describe(book, asking.day_of(on))
     except Problem as problem:
         output.unusable(problem, "rulebook show")
     if as_json:
         typer.echo(json.dumps({**told, **at}, ensure_ascii=False, indent=2))
     else:
-        _say_known(at)
+        say_known(at)
         _print(told)
 
 
 @app.command()
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A shipped rulebook, or a document; A?NAME=VALUE sets.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="The one to compare it with.")],
+    before: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            autocompletion=completing.documents,
+            help="A shipped rulebook, or a document; A?NAME=VALUE sets.",
+        ),
+    ],
+    after: Annotated[
+        str, typer.Argument(metavar="B", autocompletion=completing.documents, help="The one to compare it with.")
+    ],
     known: Adopted = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -104,7 +112,7 @@ def diff(
     from ledger.rulebooks.comparing import compare
 
     try:
-        books, at = _books(known, before, after)
+        books, at = books_of(known, before, after)
     except Problem as problem:
         output.unusable(problem, "rulebook diff")
     found = compare(books[0], books[1])
@@ -113,7 +121,7 @@ def diff(
         told = [{"part": each.part, "words": each.words} for each in found]
         typer.echo(json.dumps({"a": heads[0], "b": heads[1], **at, "differences": told}, ensure_ascii=False, indent=2))
         return
-    _say_known(at)
+    say_known(at)
     a, b = (f"{book.name} (revision {book.revision})" for book in books)
     typer.echo(f"From {a} to {b}: {_count(len(found), 'difference')}.")
     part = ""
@@ -124,26 +132,6 @@ def diff(
         _wrapped("  ", "    ", each.words)
     if not found and books[0].sha256 != books[1].sha256:
         typer.echo("The documents are written differently and say the same.")
-
-
-def _books(known: str, *names: str) -> tuple[list[Rulebook], dict[str, int]]:
-    """Return the books of some names, and the record and the journal they are known at: shipped ones and documents;
-    where a record is asked, those adopted by then, of several of a name the last, stand before them.
-    """
-    from ledger import rulebooks
-
-    if not known:
-        return [rulebooks.load(name) for name in names], {}
-    with asking.viewing("", known, "") as view:
-        adopted = [each.book for each in view.position.knowledge.adoptions]
-        return [rulebooks.named(name, adopted) for name in names], {"known": view.known, "journal": view.size}
-
-
-def _say_known(at: Mapping[str, int]) -> None:
-    if at:
-        typer.echo(
-            f"As adopted by record {at['known']:,} of {at['journal']:,}; what was not adopted by then as shipped."
-        )
 
 
 def _count(number: int, word: str, words: str = "") -> str:
