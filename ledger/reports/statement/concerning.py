@@ -11,10 +11,10 @@ from ledger.core.shown import shown_subject
 from ledger.core.tested import is_plain
 from ledger.reports.discrepancies import Discrepancy, said_by
 from ledger.reports.remaining import window_text
-from ledger.reports.standings import of_amounts, total_on
+from ledger.reports.standings import amounts_of_keys, amounts_on, of_amounts
 from ledger.reports.statement.reading import Scope
 from ledger.reports.statement.values import CapTouched, Concern
-from ledger.store.sums import counters_of
+from ledger.store.alike import used_on
 from schema.queries import SQL
 
 Touched = frozenset[tuple[str, str]]  # caps and the subjects they are kept for
@@ -27,22 +27,19 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
     if adoption is None or not scope.ids:
         return (), frozenset()
     lens = view.position.lenses[adoption.seq]
-    found = counters_of(view.conn, [lens], view.profiles, view.known, scope.ids)
-    own = {key: total_on(days, last) for key, days in found.items() if min(days) <= last}
+    own = used_on(view.conn, lens, view.profiles, view.known, last, only=scope.ids)
     named: dict[tuple[str, str, str], Amount] = {}  # by cap, subject and window, groups as owned on the day
-    wanted = set(own)
-    whole: set[tuple[int, str]] = set()  # caps whose groups and shares turn on all of their counters
+    whole: set[str] = set()  # caps whose groups and shares turn on all of their counters
     for key, amount in own.items():
         cap = lens.caps[key.cap]
         subject = shown_subject(key.subject, cap, view.position.knowledge.groups, last)
         shown = key.cap, subject, window_text(lens.span_of(key))
         named[shown] = named.get(shown, NOTHING).plus(amount)
         if not is_plain(cap):
-            whole.update((key.book, other) for other in (cap.name, cap.limit.share.of if cap.limit.share else ""))
-    for book, other in whole:
-        wanted.update(view.position.keys_of(book, other) if other else ())
-    kept = view.position.source.counters(wanted, last)
-    used = {key: kept[key].used(last) for key in wanted}
+            whole |= {cap.name, cap.limit.share.of} if cap.limit.share else {cap.name}
+    used = {**amounts_of_keys(view, adoption, (key for key in own if key.cap not in whole))}
+    if whole:
+        used |= amounts_on(view, adoption, sorted(whole))
     caps = []
     for standing in of_amounts(used, adoption, view.position.knowledge, last):
         touched = named.get((standing.cap, standing.subject, standing.window))
