@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, date
 
 from ledger.core import counters
-from ledger.core.lens import NOTHING, Amount
-from ledger.core.shown import shown_subject
+from ledger.core.lens import NOTHING, Amount, Key, Lens
+from ledger.core.shown import part_of, shown_subject
 from ledger.core.tested import is_plain
 from ledger.reports.discrepancies import Discrepancy, said_by
+from ledger.reports.reader import View
 from ledger.reports.remaining import window_text
-from ledger.reports.standings import amounts_of_keys, amounts_on, of_amounts
+from ledger.reports.standings import amounts_of_keys, of_amounts
 from ledger.reports.statement.reading import Scope
 from ledger.reports.statement.values import CapTouched, Concern
 from ledger.store.alike import used_on
@@ -29,17 +31,11 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
     lens = view.position.lenses[adoption.seq]
     own = used_on(view.conn, lens, view.profiles, view.known, last, only=scope.ids)
     named: dict[tuple[str, str, str], Amount] = {}  # by cap, subject and window, groups as owned on the day
-    whole: set[str] = set()  # caps whose groups and shares turn on all of their counters
     for key, amount in own.items():
-        cap = lens.caps[key.cap]
-        subject = shown_subject(key.subject, cap, view.position.knowledge.groups, last)
+        subject = shown_subject(key.subject, lens.caps[key.cap], view.position.knowledge.groups, last)
         shown = key.cap, subject, window_text(lens.span_of(key))
         named[shown] = named.get(shown, NOTHING).plus(amount)
-        if not is_plain(cap):
-            whole |= {cap.name, cap.limit.share.of} if cap.limit.share else {cap.name}
-    used = {**amounts_of_keys(view, adoption, (key for key in own if key.cap not in whole))}
-    if whole:
-        used |= amounts_on(view, adoption, sorted(whole))
+    used = amounts_of_keys(view, adoption, {*own, *_kin(view, lens, named)})
     caps = []
     for standing in of_amounts(used, adoption, view.position.knowledge, last):
         touched = named.get((standing.cap, standing.subject, standing.window))
@@ -47,6 +43,24 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
             certain, _, _ = counters.measured(touched, lens.caps[standing.cap].limit.unit)
             caps.append(CapTouched(standing, certain, touched.tpp + touched.doubt_tpp))
     return tuple(caps), frozenset((cap, subject) for cap, subject, _ in named)
+
+
+def _kin(view: View, lens: Lens, named: Iterable[tuple[str, str, str]]) -> list[Key]:
+    """Return the counters that groups are made of, and that shares are a share of; by cap, subject and window shown."""
+    wanted: set[tuple[str, str]] = set()
+    for name, subject, _ in named:
+        cap = lens.caps[name]
+        if not is_plain(cap):
+            wanted.add((name, subject))
+        if cap.limit.share:
+            wanted.add((cap.limit.share.of, part_of(subject, lens.caps[cap.limit.share.of], shown=True)))
+    groups = view.position.knowledge.groups
+    return [
+        key
+        for name in {name for name, _ in wanted}
+        for key in view.position.keys_of(lens.seq, name)
+        if (name, shown_subject(key.subject, lens.caps[name], groups, view.on)) in wanted
+    ]
 
 
 def concerns(scope: Scope, touched: Touched, first: date, last: date) -> tuple[Concern, ...]:
