@@ -62,10 +62,10 @@ def days_of(
     of = {
         "profiles": array(alike.profiles), "classes": array(alike.classes), "stages": array(alike.stages),
         "edges": array(edges), "eves": array([day - ONE_DAY for day in edges if day > date.min]), "lots": is_rolling,
-        "first": first.isoformat() if first else "infinity",
-        "until": until.isoformat() if until else "infinity", "after": after, "known": known,
+        "first": first, "until": until.isoformat() if until else "infinity", "after": after, "known": known,
     }  # fmt: skip
     counters: dict[Key, Days] = {}
+    conn.execute(SQL["room_to_add_up"])
     # A plan made for few profiles would serve all of them badly: it is made anew each time.
     for number, stage, cause, lot_day, day, last_day, unstated, chips, tpp in conn.execute(
         SQL["entry_sums_alike"], of, prepare=False

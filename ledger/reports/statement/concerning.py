@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date
 
 from ledger.core import counters
+from ledger.core.facts import UNKNOWN
 from ledger.core.lens import NOTHING, Amount, Key, Lens
-from ledger.core.shown import part_of, shown_subject
-from ledger.core.tested import is_plain
+from ledger.core.rulebook import dimensions_of
+from ledger.core.shown import part_of, shown_subject, window_in
 from ledger.reports.discrepancies import Discrepancy, said_by
 from ledger.reports.reader import View
 from ledger.reports.remaining import window_text
@@ -35,7 +36,7 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
         subject = shown_subject(key.subject, lens.caps[key.cap], view.position.knowledge.groups, last)
         shown = key.cap, subject, window_text(lens.span_of(key))
         named[shown] = named.get(shown, NOTHING).plus(amount)
-    used = amounts_of_keys(view, adoption, {*own, *_kin(view, lens, named)})
+    used = amounts_of_keys(view, adoption, {*own, *_kin(view, lens, own)})
     caps = []
     for standing in of_amounts(used, adoption, view.position.knowledge, last):
         touched = named.get((standing.cap, standing.subject, standing.window))
@@ -45,22 +46,34 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
     return tuple(caps), frozenset((cap, subject) for cap, subject, _ in named)
 
 
-def _kin(view: View, lens: Lens, named: Iterable[tuple[str, str, str]]) -> list[Key]:
-    """Return the counters that groups are made of, and that shares are a share of; by cap, subject and window shown."""
-    wanted: set[tuple[str, str]] = set()
-    for name, subject, _ in named:
-        cap = lens.caps[name]
-        if not is_plain(cap):
-            wanted.add((name, subject))
-        if cap.limit.share:
-            wanted.add((cap.limit.share.of, part_of(subject, lens.caps[cap.limit.share.of], shown=True)))
+def _kin(view: View, lens: Lens, own: Iterable[Key]) -> Iterator[Key]:
+    """Yield the counters of whoever is in a group with an owner of some, and of what these are a share of."""
     groups = view.position.knowledge.groups
-    return [
-        key
-        for name in {name for name, _ in wanted}
-        for key in view.position.keys_of(lens.seq, name)
-        if (name, shown_subject(key.subject, lens.caps[name], groups, view.on)) in wanted
-    ]
+    unknown: set[str] = set()  # caps of owners whose group nobody knows: they are shown as one
+    for key in own:
+        cap = lens.caps[key.cap]
+        kept = {key}
+        if cap.limit.share:
+            base = lens.caps[cap.limit.share.of]
+            kept.add(Key(key.book, base.name, part_of(key.subject, base), window_in(base, key.window)))
+        for each in kept:
+            if not lens.caps[each.cap].is_grouped:
+                yield each
+                continue
+            dimensions = dimensions_of(each.subject)
+            if groups.top(dimensions["owner"], view.on) == UNKNOWN:
+                unknown.add(each.cap)
+                continue
+            for owner in groups.memberships(dimensions["owner"], view.on)[0].owners:
+                yield each._replace(subject=_subject(dimensions | {"owner": owner}))
+    for name in unknown:
+        for key in view.position.keys_of(lens.seq, name):
+            if groups.top(dimensions_of(key.subject)["owner"], view.on) == UNKNOWN:
+                yield key
+
+
+def _subject(dimensions: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in dimensions.items())
 
 
 def concerns(scope: Scope, touched: Touched, first: date, last: date) -> tuple[Concern, ...]:
