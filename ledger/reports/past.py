@@ -1,4 +1,4 @@
-"""What counters came to on a day as known at a past record: a few of the answers that were given last.
+"""What sums came to on a day as known at a past record: a few of the answers that were given last.
 
 The past never changes, so an answer stays true for as long as the projections it was read from stand.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
+from typing import Any, TypeVar, cast
 
-from ledger.core.lens import Amount, Key
-
-MOST_ANSWERS = 16
+T = TypeVar("T", bound=Mapping[Any, Any])
+MOST_ANSWERS = 48
 MOST_AMOUNTS = 50_000  # of all answers together
 
 
@@ -23,7 +23,7 @@ class Past:
 
     def __init__(self) -> None:
         self._made = 0
-        self._answers: OrderedDict[Hashable, Mapping[Key, Amount]] = OrderedDict()
+        self._answers: OrderedDict[Hashable, Mapping[Any, Any]] = OrderedDict()
         self._lock = Lock()
 
     def look(self, made: int) -> int:
@@ -35,17 +35,17 @@ class Past:
             self._answers.clear()
             return 0
 
-    def of(self, made: int, asked: Hashable, answer: Callable[[], Mapping[Key, Amount]]) -> Mapping[Key, Amount]:
+    def of(self, made: int, asked: Hashable, answer: Callable[[], T]) -> T:
         """Return the answer to what is asked, which nobody may change: the one given before, or one made now."""
         with self._lock:
             found = self._answers.get(asked) if made and made == self._made else None
             if found is not None:
                 self._answers.move_to_end(asked)
-                return found
-        found = answer()
+                return cast("T", found)
+        made_now = answer()
         with self._lock:
             if made and made == self._made:
-                self._answers[asked] = found
+                self._answers[asked] = made_now
                 while len(self._answers) > MOST_ANSWERS or sum(map(len, self._answers.values())) > MOST_AMOUNTS:
                     self._answers.popitem(last=False)
-        return found
+        return made_now
