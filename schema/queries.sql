@@ -307,9 +307,9 @@ GROUP BY class, stage, cause, unstated, later IS NULL,
     CASE WHEN %(lots)s THEN lot_day END;
 
 -- name: stage_totals
--- What each profile has in each stage on a day, as known at a record; last_day tells what has lapsed.
-SELECT profile, stage, lot_day, last_day, chips IS NULL, sum(chips)::bigint, sum(tpp)
-FROM entry WHERE seq <= %(known)s AND effective_on <= %(day)s GROUP BY 1, 2, 3, 4, 5;
+-- What each profile has in each stage on a day, as known at a record, apart by whether its last day is over.
+SELECT profile, stage, coalesce(last_day < %(day)s, false), chips IS NULL, sum(chips)::bigint, sum(tpp)
+FROM entry WHERE seq <= %(known)s AND effective_on <= %(day)s GROUP BY 1, 2, 3, 4;
 
 -- name: entries_naming
 -- What moved at lots whose profile names a party, country, authorization or chip, newest first; all of it where `most`
