@@ -34,7 +34,7 @@ from tests.conftest import Databases, in_database
 from tests.test_past_answers import FIRST, steps
 from tests.world import H100, H200, Ledger, adopt, book, license_, move, party, reverse
 
-EXAMPLES = int(os.environ.get("CAPLEDGER_TEST_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("CAPLEDGER_TEST_EXAMPLES", "6"))
 WINDOWS = book(
     "name: year, counts: shipped, by: [destination, chip], window: calendar year, limit: 90 chips",
     "name: quarter, counts: granted, by: [recipient], window: calendar quarter, limit: none, gives_back: [unshipped]",
@@ -56,12 +56,15 @@ def begun(databases: Databases, template: str) -> str:
     with psycopg.connect(in_database(databases.server, name)) as conn:
         ledger = Ledger(conn).begin(
             party("x"), party("a", "AE"), party("b", "AE", "a"), party("c", "MY", "unknown"),
-            license_("lic", "a", "AE", "x", last_day="2026-01-25"), adopt(WINDOWS, "2025-01-01"), chips=(H100, H200),
+            party("d", "MY", "unknown"), license_("lic", "a", "AE", "x", last_day="2026-01-25"),
+            adopt(WINDOWS, "2025-01-01"), chips=(H100, H200),
         )  # fmt: skip
         of = {"destination": "AE", "recipient": "a", "exporter": "x", "observed": True}
         ledger.must(move("grant", "2026-01-10", 20, authorization="lic", **of))
-        for day, who in product(("2025-12-30", "2026-01-12", "2026-01-24"), "abc"):
+        for day, who in product(("2025-12-30", "2026-01-03", "2026-01-14", "2026-01-17"), "abcd"):
             ledger.must(move("ship", day, 3, **{**of, "recipient": who, "destination": "MY"}))
+        for day in ("2026-01-18", "2026-01-22"):
+            ledger.must(move("reserve", "2026-01-13", 2, last_day=day, **{**of, "recipient": "b", "destination": "MY"}))
     return name
 
 
@@ -102,6 +105,50 @@ def before(found: Mapping[tuple[Key, date], Amount], first: date) -> dict[Key, A
         if day < first:
             totals[key] = totals.get(key, NOTHING).plus(amount)
     return some(totals)
+
+
+@pytest.fixture
+def told(databases: Databases, begun: str) -> Iterator[psycopg.Connection[Any]]:
+    """The ledger in which nothing more was told, to read only."""
+    with psycopg.connect(in_database(databases.server, begun)) as conn:
+        yield conn
+
+
+def test_on_every_day_around_every_edge_the_sums_are_those_of_every_entry(told: psycopg.Connection[Any]) -> None:
+    reader = Reader(told)
+    for day in (FIRST + timedelta(days=n) for n in range(-14, 30)):
+        with reader.view(on=day) as view:
+            [lens] = view.position.lenses.values()
+            whole = counters_of(told, [lens], view.profiles, view.known)
+            used = {key: total_on(of, day) for key, of in whole.items() if min(of) <= day}
+            assert used_on(told, lens, view.profiles, view.known, day) == used, day
+            since = by_day(days_of(told, [lens], view.profiles, view.known, lambda *_: True, first=day))
+            assert before(since, day) == before(by_day(whole), day), day
+
+
+def test_as_known_at_every_record_the_amounts_are_those_of_every_entry_up_to_it(told: psycopg.Connection[Any]) -> None:
+    reader = Reader(told)
+    with reader.view(on=FIRST) as view:
+        size = view.size
+    for day, known in product((date(2026, 1, 2), date(2026, 1, 19)), range(size, 10, -1)):
+        with reader.view(on=day, known=known) as view:
+            [lens] = view.position.lenses.values()
+            slow = counters_of(told, [lens], view.profiles, known)
+            assert view.adoption
+            assert some(amounts_on(view, view.adoption)) == some({key: total_on(of, day) for key, of in slow.items()})
+
+
+@pytest.mark.parametrize("of", WHOSE)
+def test_a_statement_counts_in_the_caps_of_its_group_and_of_those_whose_group_nobody_knows(
+    told: psycopg.Connection[Any], of: tuple[str, str, str]
+) -> None:
+    for known in (None, 28):
+        with Reader(told).view(on=date(2026, 1, 19), known=known) as view:
+            caps, _ = caps_touched(Scope(view, *of), view.on)
+            assert [(each.standing, each.own, each.own_tpp) for each in caps] == caps_slowly(Scope(view, *of), view.on)
+            assert caps
+            for most in (0, 2, 100):
+                same_lines(view, dict(zip(("exporter", "recipient", "country"), of, strict=True)), view.on, most)
 
 
 @settings(max_examples=EXAMPLES)
