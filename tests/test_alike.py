@@ -42,6 +42,8 @@ WINDOWS = book(
     "name: here, counts: held, by: [owner_group, destination], limit: {share: 70%, of: whole}",
     "name: whole, counts: held, by: [owner_group], limit: none",
     "name: some, counts: granted, by: [exporter], window: {from: 2026-01-12, until: 2026-02-01}, limit: 90 chips",
+    "name: ratio, counts: granted, by: [chip], limit: {share: 50%, of: {counts: shipped, by: [chip], where: "
+    "{destination: [US]}}}",
     name="windows",
 )
 WHOSE = [("", "a", ""), ("", "b", ""), ("", "c", ""), ("x", "", ""), ("", "", "MY"), ("x", "c", "MY")]
@@ -63,6 +65,7 @@ def begun(databases: Databases, template: str) -> str:
         ledger.must(move("grant", "2026-01-10", 20, authorization="lic", **of))
         for day, who in product(("2025-12-30", "2026-01-03", "2026-01-14", "2026-01-17"), "abcd"):
             ledger.must(move("ship", day, 3, **{**of, "recipient": who, "destination": "MY"}))
+        ledger.must(move("ship", "2026-01-16", 50, **{**of, "recipient": "d", "destination": "US"}))
         for day in ("2026-01-18", "2026-01-22"):
             ledger.must(move("reserve", "2026-01-13", 2, last_day=day, **{**of, "recipient": "b", "destination": "MY"}))
     return name
@@ -122,6 +125,9 @@ def test_on_every_day_around_every_edge_the_sums_are_those_of_every_entry(told: 
             whole = counters_of(told, [lens], view.profiles, view.known)
             used = {key: total_on(of, day) for key, of in whole.items() if min(of) <= day}
             assert used_on(told, lens, view.profiles, view.known, day) == used, day
+            for cap in lens.caps:  # each by itself: a rolling window has all days told apart
+                mine = {key: amount for key, amount in used.items() if key.cap == cap}
+                assert used_on(told, lens, view.profiles, view.known, day, caps=[cap]) == mine, (day, cap)
             since = by_day(days_of(told, [lens], view.profiles, view.known, lambda *_: True, first=day))
             assert before(since, day) == before(by_day(whole), day), day
 
