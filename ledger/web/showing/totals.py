@@ -62,9 +62,14 @@ class Totals:
 
     def _then(self, view: View) -> Sums:
         """Return the sums as known at a past record: of what is there up to it, or without what came after it."""
-        if view.known <= view.size - view.known:
-            return _added({}, view, 0, view.known)
-        return _added(self._sums(replace(view, known=view.size)), view, view.known, view.size, -1)
+        if view.known > view.size - view.known:
+            found = _added(self._sums(replace(view, known=view.size)), view, view.known, view.size, -1)
+            there = {code for (code, _), tpp in found.items() if tpp}
+            if all(
+                code in there for code, _ in found
+            ):  # whether anything came to nothing, or none came: not known here
+                return found
+        return _added({}, view, 0, view.known)
 
 
 def _on_day(view: View) -> Sums:
