@@ -65,9 +65,7 @@ class Totals:
         if view.known > view.size - view.known:
             found = _added(self._sums(replace(view, known=view.size)), view, view.known, view.size, -1)
             there = {code for (code, _), tpp in found.items() if tpp}
-            if all(
-                code in there for code, _ in found
-            ):  # whether anything came to nothing, or none came: not known here
+            if all(code in there for code, _ in found):  # else it came to nothing, or nothing had come
                 return found
         return _added({}, view, 0, view.known)
 
