@@ -26,17 +26,20 @@ from schema.queries import SQL
 Fact = Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date
 
 
-def learn(conn: Connection, knowledge: Knowledge, known: int) -> Knowledge:
-    """Take in the facts of the records after what is known already, up to record `known`."""
-    take_in(conn, knowledge, known)
+def learn(conn: Connection, knowledge: Knowledge, known: int, adopted: Iterable[Adoption] = ()) -> Knowledge:
+    """Take in the facts of the records after what is known already, up to record `known`.
+
+    adopted: rulebooks that were read before, so that they are the same and what is remembered of them holds.
+    """
+    take_in(conn, knowledge, known, adopted)
     return knowledge
 
 
-def take_in(conn: Connection, knowledge: Knowledge, known: int) -> int:
+def take_in(conn: Connection, knowledge: Knowledge, known: int, adopted: Iterable[Adoption] = ()) -> int:
     """Do the same, and return how many they were."""
-    count = 0
+    count, held = 0, {adoption.seq: adoption for adoption in adopted}
     for seq, kind, _, _, body in conn.execute(SQL["facts"], {"after": knowledge.seq, "known": known}):
-        knowledge.add(fact_of(kind, body, seq), seq)
+        knowledge.add(held.get(seq) or fact_of(kind, body, seq), seq)
         count += 1
     knowledge.seq = known
     return count

@@ -209,6 +209,14 @@ SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), 
     sum(unstated_tpp)
 FROM counter_day WHERE book = %(book)s AND cap = ANY(%(caps)s::text[]) AND day <= %(day)s GROUP BY 1, 2, 3;
 
+-- name: counters_on
+-- The same, of some counters only.
+SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,
+    sum(unstated_tpp)
+FROM counter_day JOIN unnest(%(caps)s::text[], %(subjects)s::text[], %(windows)s::date[])
+    AS wanted (cap, subject, window_from) USING (cap, subject, window_from)
+WHERE book = %(book)s AND day <= %(day)s GROUP BY 1, 2, 3;
+
 -- name: counters_naming
 -- The same, of counters whose subject names one of some things.
 SELECT cap, subject, window_from, sum(tpp), sum(chips)::bigint, sum(doubt_tpp), sum(doubt_chips)::bigint,
@@ -269,10 +277,39 @@ FROM entry WHERE seq <= %(known)s GROUP BY 1, 2, 3, 4, 5, 6, 7;
 SELECT profile, stage, coalesce(cause, ''), lot_day, effective_on, last_day, chips IS NULL, sum(chips)::bigint, sum(tpp)
 FROM entry WHERE seq <= %(known)s AND profile = ANY(%(profiles)s) GROUP BY 1, 2, 3, 4, 5, 6, 7;
 
+-- name: room_to_add_up
+-- Memory for sums of many entries, until the transaction ends: sorting them on disk takes twice as long.
+SELECT set_config('work_mem', '32MB', true);
+
+-- name: entry_sums_alike
+-- Entries of some profiles after a record and up to another, added up where they do the same to counters: of profiles of
+-- one class, in the stages that count for it (a bit each), on days between the same two edges. Days from `first` on are
+-- told apart, and the days of lots where those are asked for; what is dated after `until` is left out. Classes and stages
+-- are arrays by a profile's number: looking there is quicker than any join. OFFSET 0 and keys in one number keep the
+-- planner from expecting as many groups as there are days.
+SELECT class, stage, cause, min(lot_day), min(effective_on), min(later), unstated, sum(chips)::bigint, sum(tpp)
+FROM (
+    SELECT (%(classes)s::integer[])[profile] AS class, stage, coalesce(cause, '') AS cause, lot_day, effective_on,
+        CASE WHEN last_day IS NOT NULL THEN greatest(last_day, effective_on - 1) END AS later, chips IS NULL AS unstated,
+        chips, tpp
+    FROM entry
+    WHERE profile = ANY(%(profiles)s::integer[]) AND seq > %(after)s AND seq <= %(known)s
+        AND effective_on <= %(until)s::date AND (%(stages)s::integer[])[profile] & CASE stage
+            WHEN 'reserved' THEN 1 WHEN 'licensed' THEN 2 WHEN 'open' THEN 4 WHEN 'shipped' THEN 8
+            WHEN 'received' THEN 16 WHEN 'installed' THEN 32 WHEN 'authorized' THEN 64 END <> 0
+    OFFSET 0
+) AS counted
+GROUP BY class, stage, cause, unstated, later IS NULL,
+    width_bucket(lot_day, %(edges)s::date[])::bigint << 40 | width_bucket(effective_on, %(edges)s::date[])::bigint << 20
+        | coalesce(width_bucket(later, %(eves)s::date[]), 0),
+    CASE WHEN effective_on >= %(first)s::date THEN effective_on - '0001-01-01'::date ELSE -1 END::bigint << 24
+        | CASE WHEN later + 1 >= %(first)s::date THEN later - '0001-01-01'::date + 1 ELSE 0 END,
+    CASE WHEN %(lots)s THEN lot_day END;
+
 -- name: stage_totals
--- What each profile has in each stage on a day, as known at a record; last_day tells what has lapsed.
-SELECT profile, stage, lot_day, last_day, chips IS NULL, sum(chips)::bigint, sum(tpp)
-FROM entry WHERE seq <= %(known)s AND effective_on <= %(day)s GROUP BY 1, 2, 3, 4, 5;
+-- What each profile has in each stage on a day, as known at a record, apart by whether its last day is over.
+SELECT profile, stage, coalesce(last_day < %(day)s, false), chips IS NULL, sum(chips)::bigint, sum(tpp)
+FROM entry WHERE seq <= %(known)s AND effective_on <= %(day)s GROUP BY 1, 2, 3, 4;
 
 -- name: entries_naming
 -- What moved at lots whose profile names a party, country, authorization or chip, newest first; all of it where `most`

@@ -176,8 +176,9 @@ def test_what_was_asked_before_asks_the_database_for_the_journals_end_alone(ledg
     asked: list[str] = []
     execute = psycopg.Connection.execute
     monkeypatch.setattr(
-        psycopg.Connection, "execute", lambda conn, query, *rest: asked.append(query) or execute(conn, query, *rest)
-    )
+        psycopg.Connection, "execute",
+        lambda conn, query, *rest, **how: asked.append(query) or execute(conn, query, *rest, **how),
+    )  # fmt: skip
     with closing(remembering_reader(ledger)) as answerer:
         for _ in range(2):  # the first of all is not kept: whether projections are being made anew is not known yet
             answerer.answers([question(), question(authorization="license")])

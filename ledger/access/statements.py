@@ -15,9 +15,9 @@ from ledger.reports.statement import Statement, statement
 
 def statement_for(
     principal: Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "", first: date,
-    last: date,
+    last: date, most: int | None = None,
 ) -> Statement:  # fmt: skip
-    """Return a statement as its asker may see it; first and last day are included.
+    """Return a statement as its asker may see it; first and last day are included; at most so many lines of it.
 
     An exporter gets its own, whether it says so or not: of a recipient that its records name, or in a country, if it
     likes; without the caps and discrepancies, which tell what others have used.
@@ -28,10 +28,12 @@ def statement_for(
     """
     exporter = may_ask(principal, view, exporter=exporter, at_the_end=False)
     if is_trusted(principal):
-        return statement(view, exporter=exporter, recipient=recipient, country=country, first=first, last=last)
+        return statement(
+            view, exporter=exporter, recipient=recipient, country=country, first=first, last=last, most=most
+        )
     if recipient and recipient not in named_parties(principal, view):
         raise hidden("recipient", recipient)
     if country and country not in countries():  # a code that no list has is known by who used it
         raise hidden("country", country)
-    found = statement(view, exporter=exporter, recipient=recipient, country=country, first=first, last=last)
+    found = statement(view, exporter=exporter, recipient=recipient, country=country, first=first, last=last, most=most)
     return replace(found, caps=(), discrepancies=())

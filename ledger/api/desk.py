@@ -17,6 +17,7 @@ from ledger.api.scribe import CONNECT_SECONDS
 from ledger.api.writing import Busy, Down, Posted, WritingDesk
 from ledger.posting import Asker, Receipt, Request
 from ledger.reports import Reader
+from ledger.reports.past import Past
 from ledger.store.source import Connection
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Desk:
         self._limits = f"-c statement_timeout={read_seconds * 1000} -c idle_in_transaction_session_timeout=60s"
         self._writing = WritingDesk(dsn, queue=queue, most=most, apart=writes_apart)
         self._pacing = Pacing(questions_a_minute)
+        self._past = Past()
         self._reading: ThreadPoolExecutor | None = None
         self._running: ThreadPoolExecutor | None = None
         self._apart: ThreadPoolExecutor | None = None
@@ -232,7 +234,7 @@ class Desk:
 
     def _new_reader(self) -> tuple[Connection, Reader]:
         conn = self._connect()
-        return conn, Reader(conn)
+        return conn, Reader(conn, past=self._past)
 
     def _new_connection(self) -> tuple[Connection, Connection]:
         conn = self._connect()

@@ -73,7 +73,7 @@ class Counter:
             self._cursor += 1
         while self._cursor > at:
             self._cursor -= 1
-            self._used = self._used.plus(_negative(self.deltas[self.days[self._cursor]]))
+            self._used = self._used.plus(negative(self.deltas[self.days[self._cursor]]))
         return self._used
 
     def peak(self) -> Decimal:
@@ -278,7 +278,8 @@ def _size(amount: Amount) -> Decimal:
     return max(amount.tpp + amount.doubt_tpp, Decimal(amount.chips + amount.doubt_chips))
 
 
-def _negative(amount: Amount) -> Amount:
+def negative(amount: Amount) -> Amount:
+    """Return what takes an amount back."""
     return Amount(-amount.tpp, -amount.chips, -amount.doubt_tpp, -amount.doubt_chips, -amount.unstated_tpp)
 
 

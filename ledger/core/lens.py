@@ -119,7 +119,7 @@ class Lens:
         self._changed: dict[tuple[bytes, int, str, str], tuple[tuple[_Touch, int, int], ...]] = {}
         self._conditions = Conditions(book, [cap.where for cap in book.caps])
         ends = {day for cap in book.caps for day in (cap.window.span.first, cap.window.span.until) if day}
-        self._edges = sorted({*book.boundaries, *ends})
+        self.edges = sorted({*book.boundaries, *ends})  # days on which the book or a window of it changes
         self._windows: list[dict[date, Span | None]] = [{} for _ in book.caps]
         self.caps = {cap.name: cap for cap in book.caps}
         self.shares_of: dict[str, list[Cap]] = {}  # by base
@@ -164,7 +164,7 @@ class Lens:
 
     def era(self, day: date) -> tuple[int, int]:
         """Return what two days share where the book and every window of it are the same."""
-        return bisect_right(self._edges, day), day.year * 4 + (day.month - 1) // 3
+        return bisect_right(self.edges, day), day.year * 4 + (day.month - 1) // 3
 
     def keys(self, profile: Profile, lot_day: date) -> list[Key]:
         """Return every counter that a lot of a profile and day may ever change."""
@@ -179,12 +179,19 @@ class Lens:
 
     def ever_touched(self, profile: Profile) -> set[tuple[int, str, str]]:
         """Return (book, cap, subject) of every counter that a profile may touch, whatever its lot's day."""
-        found: set[tuple[int, str, str]] = set()
+        return {(self.seq, cap, subject) for touched in self.touches(profile) for cap, subject, _ in touched}
+
+    def touches(self, profile: Profile) -> list[tuple[tuple[str, str, bool], ...]]:
+        """Return what lots of a profile touch, for each stretch of days between two on which the book changes.
+
+        That is cap, subject and whether it is in doubt: profiles alike in this do the same to every counter.
+        """
+        found = []
         for segment, day in enumerate((date.min, *self.book.boundaries)):
-            key = (profile.sha256, segment)
-            if key not in self._touched:
-                self._touched[key] = self._touch(profile, day)
-            found.update((self.seq, touch.cap.name, touch.subject) for touch in self._touched[key])
+            touched = self._touched.get((profile.sha256, segment))
+            if touched is None:
+                touched = self._touched[profile.sha256, segment] = self._touch(profile, day)
+            found.append(tuple([(each.cap.name, each.subject, each.doubt) for each in touched]))
         return found
 
     def span_of(self, key: Key) -> Span:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from ledger.core.rulebook import (
 )
 from ledger.reports.reader import View
 from ledger.store.acts import Wanted, acts, acts_on, first_acts, notices
-from ledger.store.sums import counters_of
+from ledger.store.alike import days_of
 from schema.queries import SQL
 
 SHIPPING = ("ship", "reexport")  # what ships chips
@@ -157,9 +157,7 @@ def _by_counters(view: View, adoption: Adoption, duty: Duty, when: Reaches) -> I
     lens = view.position.lenses[adoption.seq]
     cap = next(cap for cap in adoption.book.caps if cap.name == when.counter)
     touching: dict[str, list[int]] | None = None
-    if not view.is_kept:
-        touching = _touching(view, adoption, cap)
-    for key, days in _counters(view, adoption, cap, when, touching or {}).items():
+    for key, days in _counters(view, adoption, cap, when).items():
         kept = cap.of_subject(key.subject)
         found = core.reached(when, kept, days)
         if found is None or (found.day > view.on and not duty.due.looks_ahead):
@@ -199,15 +197,13 @@ def _touching(view: View, adoption: Adoption, cap: Cap) -> dict[str, list[int]]:
     return found
 
 
-def _counters(
-    view: View, adoption: Adoption, cap: Cap, when: Reaches, touching: Mapping[str, Iterable[int]]
-) -> dict[Key, dict[date, Amount]]:
+def _counters(view: View, adoption: Adoption, cap: Cap, when: Reaches) -> dict[Key, dict[date, Amount]]:
     """Return one cap's counters by day, of those that may ever have reached what a duty names."""
     if not view.is_kept:
-        numbers = {number for each in touching.values() for number in each}
         lens = view.position.lenses[adoption.seq]
-        found = counters_of(view.conn, [lens], view.profiles, view.known, numbers)
-        return {key: days for key, days in found.items() if key.cap == cap.name}
+        return days_of(
+            view.conn, [lens], view.profiles, view.known, lambda _, name, __: name == cap.name, first=date.min
+        )  # fmt: skip
     least = _least(cap, when)
     of = {
         "book": adoption.seq,

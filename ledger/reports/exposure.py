@@ -236,8 +236,8 @@ def _parties(view: View, moved: Mapping[int, Profile], asked: _Asked) -> tuple[E
     """Return what stands under each moved party, role and pair of chains, on the view's day."""
     found: dict[Exposed, dict[str, Place]] = {}
     rows = view.conn.execute(SQL["stage_totals"], {"known": view.known, "day": view.on})
-    for number, stage, _, last_day, unstated, chips, tpp in rows:
-        if number not in moved or (stage in ("open", "authorized") and last_day is not None and view.on > last_day):
+    for number, stage, has_lapsed, unstated, chips, tpp in rows:
+        if number not in moved or (stage in ("open", "authorized") and has_lapsed):
             continue
         profile = moved[number]
         destination = view.adoption.book.place(profile.destination) if view.adoption else profile.destination

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, TypeVar, cast
 
@@ -16,12 +16,14 @@ from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.position import Position
 from ledger.core.rulebook import Rulebook
 from ledger.positions import Books, learn, open_position
+from ledger.reports.past import Past
 from ledger.reports.remembering import Moved, Remembered
 from ledger.store.past import PastSource
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
 T = TypeVar("T")
+MOST_KNOWN_THEN = 2  # past records whose facts a reader remembers
 MOST_ASKED = 32  # books asked by name that a reader remembers: their parameters make any number of them
 
 
@@ -29,7 +31,8 @@ MOST_ASKED = 32  # books asked by name that a reader remembers: their parameters
 class View:
     """What one read sees: the day asked about, the record it is known at, the journal's size, and the book asked.
 
-    book is None where the adopted rulebooks are asked, each on its days; adoption is what is in force on the day.
+    book is None where the adopted rulebooks are asked, each on its days; adoption is what is in force on the day. past:
+    what was answered before of past records, as far as it may be kept under this making of the projections.
     """
 
     conn: Connection
@@ -39,6 +42,8 @@ class View:
     position: Position
     profiles: Profiles
     book: Rulebook | None
+    past: Past = field(default_factory=Past)
+    made: int = 0
 
     @property
     def adoption(self) -> Adoption | None:
@@ -72,15 +77,18 @@ class Reader:
     """Reads through one connection. Remembers facts, profiles and what books say of them; amounts where it is told to.
 
     remembers: whether amounts at the journal's end are kept from view to view, and follow what is recorded since. The
-    position of such a view must not be changed: nothing is tried out on it.
+    position of such a view must not be changed: nothing is tried out on it. past: answers of past records to share with
+    other readers of the same database.
     """
 
-    def __init__(self, conn: Connection, *, remembers: bool = False) -> None:
+    def __init__(self, conn: Connection, *, remembers: bool = False, past: Past | None = None) -> None:
         if not remembers:
             conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
         self._conn = conn
         self._profiles = Profiles(conn)
         self._knowledge, self._books = Knowledge(), Books()
+        self._known_then: dict[int, Knowledge] = {}
+        self._past = past or Past()
         self._asked: dict[str, tuple[Rulebook, Books]] = {}
         self._remembered = Remembered(conn) if remembers else None
 
@@ -136,11 +144,7 @@ class Reader:
         if self._remembered and known is None and not rulebook:
             return View(conn, on, size, size, *self._remembered.position(*end), None)
         at = record_at(conn, known, size)
-        if at < self._knowledge.seq:
-            knowledge, books = learn(conn, Knowledge(), at), Books()
-        else:
-            knowledge, books = learn(conn, self._knowledge, at), self._books
-        book = None
+        knowledge, books, book = self._known_at(at), self._books, None
         adoptions = list(knowledge.adoptions)
         if rulebook:
             book, books = self._book(rulebook, knowledge)
@@ -149,7 +153,19 @@ class Reader:
         if book or at < size:
             source = PastSource(conn, self._profiles, at, list(books.of(adoptions)[0].values()))
         position = open_position(knowledge, source, books, adoptions)
-        return View(conn, on, at, size, position, self._profiles, book)
+        return View(conn, on, at, size, position, self._profiles, book, self._past, self._past.look(end[1]))
+
+    def _known_at(self, at: int) -> Knowledge:
+        """Return the facts as known at a record: they only grow, so those of a few earlier ones are kept apart."""
+        if at >= self._knowledge.seq:
+            return learn(self._conn, self._knowledge, at)
+        known = self._known_then.get(at)
+        if known is None:
+            known = learn(self._conn, Knowledge(), at, self._knowledge.adoptions)
+            self._known_then[at] = known
+            if len(self._known_then) > MOST_KNOWN_THEN:
+                del self._known_then[next(iter(self._known_then))]
+        return known
 
     def _book(self, named: str, knowledge: Knowledge) -> tuple[Rulebook, Books]:
         book = rulebooks.named(named, [each.book for each in knowledge.adoptions])

@@ -61,11 +61,13 @@ class Snapshot:
         self._is_open, self._expected = False, None
         self._conn.rollback()
 
-    def execute(self, query: LiteralString, values: Mapping[str, Any] | None = None) -> Cursor[Any]:
+    def execute(
+        self, query: LiteralString, values: Mapping[str, Any] | None = None, *, prepare: bool | None = None
+    ) -> Cursor[Any]:
         """Run a statement in the snapshot."""
         if not self._is_open:
             self.open()
-        return self._conn.execute(query, values)
+        return self._conn.execute(query, values, prepare=prepare)
 
 
 class CountedSource(DatabaseSource):

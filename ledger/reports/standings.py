@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from ledger.core import counters
 from ledger.core.compute import plain
+from ledger.core.counters import negative
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import NOTHING, Amount, Key, Lens, limit_on
 from ledger.core.pausing import remark
@@ -18,7 +19,8 @@ from ledger.core.shown import OnDay, on_day
 from ledger.core.tested import is_tested_on
 from ledger.reports.reader import View
 from ledger.reports.remaining import window_text
-from ledger.store.sums import counters_of
+from ledger.store.alike import used_on
+from ledger.store.arrays import array, texts
 from schema.queries import SQL
 
 
@@ -80,6 +82,7 @@ def standings(
         cap.name for cap in adoption.book.caps
         if not (limited and cap.limit.unlimited) and (not caps or cap.name in caps)
     ]  # fmt: skip
+    amounts: Mapping[Key, Amount]
     if of and view.is_kept:
         amounts = _amounts_of(view, adoption, *of)
     else:
@@ -87,7 +90,7 @@ def standings(
     shares = {cap.name: cap.limit.share for cap in adoption.book.caps}
     bases = {share.of for key in amounts if (share := shares[key.cap])} - (set() if of else set(wanted))
     if bases:
-        amounts |= amounts_on(view, adoption, list(bases))
+        amounts = {**amounts, **amounts_on(view, adoption, list(bases))}
     found = of_amounts(amounts, adoption, view.position.knowledge, view.on)
     return [each for each in found if each.cap in wanted and (of is None or _is_of(each.subject, *of))]
 
@@ -108,7 +111,7 @@ def _amounts_of(view: View, adoption: Adoption, dimension: str, value: str) -> d
     return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
 
 
-def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] | None = None) -> dict[Key, Amount]:
+def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] | None = None) -> Mapping[Key, Amount]:
     """Return what is used of each counter of a book at the end of the view's day.
 
     caps: only of these; None is all.
@@ -117,9 +120,33 @@ def amounts_on(view: View, adoption: Adoption, caps: Sequence[str] | None = None
         query = SQL["counters_of_book" if caps is None else "counters_of_caps"]
         rows = view.conn.execute(query, {"book": adoption.seq, "day": view.on, "caps": list(caps or ())})
         return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
+    names = frozenset(view.position.lenses[adoption.seq].caps if caps is None else caps)
+    asked = adoption.seq, adoption.book.sha256, view.known, view.on, names
+    return view.past.of(view.made, asked, lambda: _walked(view, adoption, names))
+
+
+def amounts_of_keys(view: View, adoption: Adoption, keys: Iterable[Key]) -> Mapping[Key, Amount]:
+    """Return the same of some counters only, as far as anything counted in them by then."""
+    wanted = set(keys)
+    if not view.is_kept:
+        found = amounts_on(view, adoption, sorted({key.cap for key in wanted}))
+        return {key: amount for key, amount in found.items() if key in wanted}
+    of = {
+        "book": adoption.seq, "day": view.on, "caps": texts([key.cap for key in wanted]),
+        "subjects": texts([key.subject for key in wanted]), "windows": array([key.window for key in wanted]),
+    }  # fmt: skip
+    rows = view.conn.execute(SQL["counters_on"], of)
+    return {Key(adoption.seq, cap, subject, window): Amount(*rest) for cap, subject, window, *rest in rows}
+
+
+def _walked(view: View, adoption: Adoption, caps: Set[str]) -> dict[Key, Amount]:
+    """Return the same from entries: all up to the view's record, or those after it taken off what is kept."""
     lens = view.position.lenses[adoption.seq]
-    found = counters_of(view.conn, [lens], view.profiles, view.known)
-    return {key: total_on(days, view.on) for key, days in found.items()}
+    if not adoption.seq or view.known <= view.size - view.known:  # what is not adopted has no number
+        return used_on(view.conn, lens, view.profiles, view.known, view.on, caps=caps)
+    kept = amounts_on(replace(view, known=view.size), adoption, sorted(caps))
+    later = used_on(view.conn, lens, view.profiles, view.size, view.on, caps=caps, after=view.known)
+    return {**kept, **{key: kept.get(key, NOTHING).plus(negative(amount)) for key, amount in later.items()}}
 
 
 def total_on(days: Mapping[date, Amount], on: date) -> Amount:

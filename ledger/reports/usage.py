@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -47,14 +46,14 @@ def usage(view: View, by: str) -> list[Usage]:
     """Return totals per subject of one dimension, greatest licensed TPP first; places count as their countries."""
     profiles = view.profiles.all()
     totals: dict[str, Usage] = {}
-    for number, stage, lot_day, last_day, unstated, chips, tpp in view.conn.execute(
+    for number, stage, has_lapsed, unstated, chips, tpp in view.conn.execute(
         SQL["stage_totals"], {"known": view.known, "day": view.on}
     ):
         if stage == "authorized":  # models are no chips
             continue
-        if stage in ("reserved", "open") and last_day is not None and view.on > last_day:
+        if stage in ("reserved", "open") and has_lapsed:
             continue
-        subject = _subject(view, profiles[number], by, lot_day)
+        subject = _subject(view, profiles[number], by)
         total = totals.setdefault(subject, Usage(subject))
         for name, sign in COUNTED[stage]:
             total.tpp[name] += sign * tpp
@@ -76,10 +75,10 @@ COUNTED: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-def _subject(view: View, profile: Profile, by: str, lot_day: date) -> str:
+def _subject(view: View, profile: Profile, by: str) -> str:
     if by == "world":
         return "world"
     adoption = view.adoption or next((adoption for _, adoption in view.position.timeline), None)
     if adoption is None:
         return profile.destination if by == "destination" else UNKNOWN
-    return subject_value(by, profile, adoption.book, view.on if by == "tier" else lot_day)
+    return subject_value(by, profile, adoption.book, view.on)

@@ -5,16 +5,17 @@ Exact, to the record; it costs a walk of the entries of the subject that is aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from ledger.core.counters import Counter
-from ledger.core.lens import Amount, Entry, Key, Lens
+from ledger.core.lens import NOTHING, Amount, Entry, Key, Lens
 from ledger.core.lots import Lot, LotRef, Place
+from ledger.store.alike import days_of
 from ledger.store.source import Connection, DatabaseSource, Profiles
-from ledger.store.sums import Days, counters_of
+from ledger.store.sums import Days
 from schema.queries import SQL
 
 
@@ -26,22 +27,19 @@ class PastSource(DatabaseSource):
         self._known, self._lenses = known, lenses
 
     def counters(self, keys: Iterable[Key], first: date) -> dict[Key, Counter]:
-        """Return counters, exact on every day, from the entries of the profiles that touch them."""
-        wanted = set(keys)
+        """Return counters, exact from the first day of a day's month on."""
+        wanted, first = set(keys), first.replace(day=1)
         touched = {(key.book, key.cap, key.subject) for key in wanted}
-        found = self._counters(lambda of: bool(touched & of))
-        return {key: Counter(deltas=found.get(key, {}).items()) for key in wanted}
+        found = days_of(
+            self._conn, self._lenses, self.profiles, self._known, lambda *of: of in touched, first=first
+        )  # fmt: skip
+        return {key: _counter(found.get(key, {}), first) for key in wanted}
 
     def keys(self, book: int, cap: str) -> list[Key]:
         """Return every counter of a cap that anything counted in by then."""
-        found = self._counters(lambda of: any(each[:2] == (book, cap) for each in of))
-        return [key for key in found if (key.book, key.cap) == (book, cap)]
-
-    def _counters(self, touch: Callable[[set[tuple[int, str, str]]], bool]) -> dict[Key, Days]:
-        """Return the counters that are touched by the profiles of which something, as told, is touched."""
-        profiles = self.profiles.all().items()
-        only = [n for n, profile in profiles if any(touch(lens.ever_touched(profile)) for lens in self._lenses)]
-        return counters_of(self._conn, self._lenses, self.profiles, self._known, only)
+        return list(days_of(
+            self._conn, self._lenses, self.profiles, self._known, lambda of, name, _: (of, name) == (book, cap)
+        ))  # fmt: skip
 
     def lots(self, refs: Iterable[LotRef]) -> list[Lot]:
         """Return lots by what opened them, with what was left of them."""
@@ -106,3 +104,12 @@ class PastSource(DatabaseSource):
                 lots[ref] = Lot(ref, stage, profiles[number], day, None, unit, amount)
             lots[ref].apply(Entry(of_line, of_stage, cause or "", ref, profiles[number], day, on, last_day, chips, tpp))
         return list(lots.values())
+
+
+def _counter(days: Days, first: date) -> Counter:
+    """Return a counter that is exact from a day on."""
+    base = NOTHING
+    for day, amount in days.items():
+        if day < first:
+            base = base.plus(amount)
+    return Counter(base, ((day, amount) for day, amount in days.items() if day >= first), first)

@@ -129,9 +129,12 @@ class Door(Protocol):
 
     def statement(
         self, principal: Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "",
-        first: date, last: date,
+        first: date, last: date, most: int | None = None,
     ) -> Statement:  # fmt: skip
-        """Return a statement of account between two days, as a principal may see it; an exporter's is its own."""
+        """Return a statement of account between two days, as a principal may see it; an exporter's is its own.
+
+        most: so many lines of it; None is all.
+        """
 
     def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
         """Return which of some records the database itself shows to a principal, from the view's snapshot."""

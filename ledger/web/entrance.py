@@ -52,12 +52,13 @@ class Entrance:
 
     def statement(
         self, principal: desks.Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "",
-        first: date, last: date,
+        first: date, last: date, most: int | None = None,
     ) -> Statement:  # fmt: skip
         """Return a statement of account, as the asker may see it."""
         return statements.statement_for(
-            _own(principal), view, exporter=exporter, recipient=recipient, country=country, first=first, last=last
-        )
+            _own(principal), view, exporter=exporter, recipient=recipient, country=country, first=first, last=last,
+            most=most,
+        )  # fmt: skip
 
     def shown(self, principal: desks.Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
         """Return which of some records the database itself shows to a principal."""

@@ -60,12 +60,12 @@ async def any_(request: Request) -> Response:
     if is_asked and not errors:
         asked = Asked(days[1], asked.known, "", days[1].isoformat(), asked.known_text)
 
-        def draw_up(view: View) -> Statement:
-            return visit.site.door.statement(visit.principal, view, **of, first=days[0], last=days[1])
+        def draw_up(view: View, most: int | None = showing.MOST_LINES) -> Statement:
+            return visit.site.door.statement(visit.principal, view, **of, first=days[0], last=days[1], most=most)
 
         try:
             if kind in KINDS:
-                _, content = await visit.read(lambda view: _content(draw_up(view), kind), asked)
+                _, content = await visit.read(lambda view: _content(draw_up(view, None), kind), asked)
                 return _file(content, kind, days)
             stamp, found = await visit.read(draw_up, asked)
         except Problem as problem:

@@ -44,13 +44,15 @@ __all__ = [
 
 
 def statement(
-    view: View, *, exporter: str = "", recipient: str = "", country: str = "", first: date, last: date
-) -> Statement:
+    view: View, *, exporter: str = "", recipient: str = "", country: str = "", first: date, last: date,
+    most: int | None = None,
+) -> Statement:  # fmt: skip
     """Return the statement of an exporter, a recipient or a country, or of what several of them share, for some days.
 
     Args:
         country: ISO code. Places count as the country they belong to; a place's own code asks for it alone.
         first, last: both included. The view's day does not matter: balances, caps and rulebook are of `last`.
+        most: so many lines, for who shows no more; how many follow is counted. None is all.
 
     Raises:
         Malformed: nothing is named, or the days are not in order.
@@ -61,15 +63,17 @@ def statement(
     view = replace(view, on=last)
     scope = Scope(view, exporter, recipient, country)
     opening = balances_on(scope, first - timedelta(days=1))
-    lines = drawn_up(scope, opening, first, last)
-    closing = {stage: sum_of(lines, stage, opening[stage]) for stage in SHOWN}
-    assert closing == balances_on(scope, last), "opening and movements do not add up to closing"
+    lines, more = drawn_up(scope, opening, first, last, most)
+    closing = balances_on(scope, last)
+    if not more:
+        added_up = {stage: sum_of(lines, stage, opening[stage]) for stage in SHOWN}
+        assert added_up == closing, "opening and movements do not add up to closing"
     caps, touched = caps_touched(scope, last)
     at = checkpoint(view)
     return Statement(
         exporter, recipient, country, _names(view, exporter, recipient, country, last), first, last, at.size,
         view.size, at.recorded_at, at.root, view.stamp()["rulebook"], opening, lines, closing, caps,
-        concerns(scope, touched, first, last),
+        concerns(scope, touched, first, last), more,
     )  # fmt: skip
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date
 
 from ledger.core import counters
-from ledger.core.lens import NOTHING, Amount
-from ledger.core.shown import shown_subject
-from ledger.core.tested import is_plain
+from ledger.core.facts import UNKNOWN
+from ledger.core.lens import NOTHING, Amount, Key, Lens
+from ledger.core.rulebook import dimensions_of
+from ledger.core.shown import part_of, shown_subject, window_in
 from ledger.reports.discrepancies import Discrepancy, said_by
+from ledger.reports.reader import View
 from ledger.reports.remaining import window_text
-from ledger.reports.standings import of_amounts, total_on
+from ledger.reports.standings import amounts_of_keys, of_amounts
 from ledger.reports.statement.reading import Scope
 from ledger.reports.statement.values import CapTouched, Concern
-from ledger.store.sums import counters_of
+from ledger.store.alike import used_on
 from schema.queries import SQL
 
 Touched = frozenset[tuple[str, str]]  # caps and the subjects they are kept for
@@ -27,22 +30,13 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
     if adoption is None or not scope.ids:
         return (), frozenset()
     lens = view.position.lenses[adoption.seq]
-    found = counters_of(view.conn, [lens], view.profiles, view.known, scope.ids)
-    own = {key: total_on(days, last) for key, days in found.items() if min(days) <= last}
+    own = used_on(view.conn, lens, view.profiles, view.known, last, only=scope.ids)
     named: dict[tuple[str, str, str], Amount] = {}  # by cap, subject and window, groups as owned on the day
-    wanted = set(own)
-    whole: set[tuple[int, str]] = set()  # caps whose groups and shares turn on all of their counters
     for key, amount in own.items():
-        cap = lens.caps[key.cap]
-        subject = shown_subject(key.subject, cap, view.position.knowledge.groups, last)
+        subject = shown_subject(key.subject, lens.caps[key.cap], view.position.knowledge.groups, last)
         shown = key.cap, subject, window_text(lens.span_of(key))
         named[shown] = named.get(shown, NOTHING).plus(amount)
-        if not is_plain(cap):
-            whole.update((key.book, other) for other in (cap.name, cap.limit.share.of if cap.limit.share else ""))
-    for book, other in whole:
-        wanted.update(view.position.keys_of(book, other) if other else ())
-    kept = view.position.source.counters(wanted, last)
-    used = {key: kept[key].used(last) for key in wanted}
+    used = amounts_of_keys(view, adoption, {*own, *_kin(view, lens, own)})
     caps = []
     for standing in of_amounts(used, adoption, view.position.knowledge, last):
         touched = named.get((standing.cap, standing.subject, standing.window))
@@ -50,6 +44,36 @@ def caps_touched(scope: Scope, last: date) -> tuple[tuple[CapTouched, ...], Touc
             certain, _, _ = counters.measured(touched, lens.caps[standing.cap].limit.unit)
             caps.append(CapTouched(standing, certain, touched.tpp + touched.doubt_tpp))
     return tuple(caps), frozenset((cap, subject) for cap, subject, _ in named)
+
+
+def _kin(view: View, lens: Lens, own: Iterable[Key]) -> Iterator[Key]:
+    """Yield the counters of whoever is in a group with an owner of some, and of what these are a share of."""
+    groups = view.position.knowledge.groups
+    unknown: set[str] = set()  # caps of owners whose group nobody knows: they are shown as one
+    for key in own:
+        cap = lens.caps[key.cap]
+        kept = {key}
+        if cap.limit.share:
+            base = lens.caps[cap.limit.share.of]
+            kept.add(Key(key.book, base.name, part_of(key.subject, base), window_in(base, key.window)))
+        for each in kept:
+            if not lens.caps[each.cap].is_grouped:
+                yield each
+                continue
+            dimensions = dimensions_of(each.subject)
+            if groups.top(dimensions["owner"], view.on) == UNKNOWN:
+                unknown.add(each.cap)
+                continue
+            for owner in groups.memberships(dimensions["owner"], view.on)[0].owners:
+                yield each._replace(subject=_subject(dimensions | {"owner": owner}))
+    for name in unknown:
+        for key in view.position.keys_of(lens.seq, name):
+            if groups.top(dimensions_of(key.subject)["owner"], view.on) == UNKNOWN:
+                yield key
+
+
+def _subject(dimensions: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in dimensions.items())
 
 
 def concerns(scope: Scope, touched: Touched, first: date, last: date) -> tuple[Concern, ...]:

@@ -62,15 +62,21 @@ def balances_on(scope: Scope, day: date) -> dict[str, Balance]:
     return balances
 
 
-def drawn_up(scope: Scope, opening: Balances, first: date, last: date) -> tuple[Line, ...]:
-    """Return the lines of some days in order, each with the balances before and after it."""
+def drawn_up(
+    scope: Scope, opening: Balances, first: date, last: date, most: int | None = None
+) -> tuple[tuple[Line, ...], int]:
+    """Return the lines of some days in order, each with the balances before and after it, and how many more there are.
+
+    most: so many lines; None is all.
+    """
     groups: dict[_Group, list[_Entry]] = {}
     for entry in (*_lapses(scope, first, last), *_entries(scope, first, last)):
         groups.setdefault(entry.group, []).append(entry)
-    recorded = _recorded(scope, {group.record for group in groups if group.is_movement})
+    wanted = sorted(groups)[:most]
+    recorded = _recorded(scope, {group.record for group in wanted if group.is_movement})
     end = datetime.combine(last, datetime.max.time(), UTC)
     balances, lines = dict(opening), []
-    for group in sorted(groups):
+    for group in wanted:
         kind, by, at = recorded[group.record] if group.is_movement else (LAPSE, "", None)
         causes = ", ".join(dict.fromkeys(entry.cause for entry in groups[group] if entry.cause))
         changes = tuple(_changes(groups[group], balances))
@@ -81,7 +87,7 @@ def drawn_up(scope: Scope, opening: Balances, first: date, last: date) -> tuple[
                 changes,
             )
         )  # fmt: skip
-    return tuple(lines)
+    return tuple(lines), len(groups) - len(lines)
 
 
 def _changes(entries: Iterable[_Entry], balances: dict[str, Balance]) -> Iterator[Change]:

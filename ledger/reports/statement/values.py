@@ -119,6 +119,7 @@ class Statement:
     exporter, recipient, country: whose it is, "" where that is not asked; names: what they are called, by id or code.
     opening: at the end of the day before `first`; closing: at the end of `last`. known: the journal number it is known
     at, of `journal` records; recorded_at: when that record was written (None for 0); root: the tree's, as hex.
+    more: how many lines follow that were not asked for; never in a file.
     """
 
     exporter: str
@@ -137,6 +138,7 @@ class Statement:
     closing: Balances
     caps: tuple[CapTouched, ...]
     discrepancies: tuple[Concern, ...]
+    more: int = 0
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON, amounts as exact text."""

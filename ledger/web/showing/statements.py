@@ -17,7 +17,7 @@ MOST_ROWS = 100
 
 
 def parts_of(found: Statement, asked: Asked, now: datetime) -> tuple[Part, ...]:
-    """Return what a page shows of a statement; the files hold all of it."""
+    """Return what a page shows of a statement, of which no more than MOST_LINES lines are asked; the files hold all."""
     return _balances(found), _lines(found, asked), _caps(found, asked), _discrepancies(found, asked, now)
 
 
@@ -57,10 +57,11 @@ def _lines(found: Statement, asked: Asked) -> Table:
         Column("Before", "TPP", right=True), Column("Change", "TPP", right=True), Column("After", "TPP", right=True),
         Column("Change", "chips", right=True), Column("Of"),
     )  # fmt: skip
-    rows = tuple(row for line in found.lines[:MOST_LINES] for row in _rows(line, found, asked))
+    rows = tuple(row for line in found.lines for row in _rows(line, found, asked))
     note = "Late is what was recorded after the last day." if any(line.is_late for line in found.lines) else ""
-    if len(found.lines) > MOST_LINES:
-        note += f" The first {MOST_LINES} of {len(found.lines):,} lines: the files have all of them."
+    if found.more:
+        shown = len(found.lines)
+        note += f" The first {shown:,} of {shown + found.more:,} lines: the files have all of them."
     return Table("Movements, each stage with its old and new balance", columns, rows, "Nothing moved in these days.",
                  note)  # fmt: skip
 

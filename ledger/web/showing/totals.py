@@ -1,6 +1,7 @@
 """What stands in each stage in each country, kept from page to page: only what was recorded since is added.
 
-A day that was not asked before is read from the stages kept by day; a past record, from the entries.
+A day that was not asked before is read from the stages kept by day; a past record, from the entries up to it or from
+those after it, whichever are fewer.
 
 The journal only grows, and what an entry adds to a day's total never changes, so a sum up to one record and the sum of
 the records after it are the sum up to a later one.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from threading import Lock
@@ -43,14 +44,14 @@ class Totals:
         return found
 
     def _sums(self, view: View) -> Mapping[tuple[str, str], Decimal]:
+        if view.known < view.size:
+            asked = "stages", view.on, view.known
+            return view.past.of(view.made, asked, lambda: self._then(view))
         with self._lock:
             known, sums = self._days.get(view.on, (0, {}))
-        if not known and view.known == view.size:
-            rows = view.conn.execute(SQL["stages_on"], {"day": view.on}).fetchall()
-            known, sums = view.known, {(code, stage): tpp for code, stage, tpp in rows}
-        if view.known < known:  # a past record: told without being kept
-            return _added({}, view, 0)
-        added = _added(sums, view, known) if view.known > known else sums
+        if view.known < known:  # others have read a longer journal by now
+            return _on_day(view)
+        added = sums if view.known == known else _added(sums, view, known, view.known) if known else _on_day(view)
         with self._lock:
             if view.known >= self._days.get(view.on, (0, {}))[0]:
                 self._days[view.on] = view.known, added
@@ -59,12 +60,27 @@ class Totals:
                 self._days.popitem(last=False)
         return added
 
+    def _then(self, view: View) -> Sums:
+        """Return the sums as known at a past record: of what is there up to it, or without what came after it."""
+        if view.known > view.size - view.known:
+            found = _added(self._sums(replace(view, known=view.size)), view, view.known, view.size, -1)
+            there = {code for (code, _), tpp in found.items() if tpp}
+            if all(code in there for code, _ in found):  # else it came to nothing, or nothing had come
+                return found
+        return _added({}, view, 0, view.known)
 
-def _added(sums: Sums, view: View, after: int) -> Sums:
+
+def _on_day(view: View) -> Sums:
+    return {(code, stage): tpp for code, stage, tpp in view.conn.execute(SQL["stages_on"], {"day": view.on})}
+
+
+def _added(sums: Mapping[tuple[str, str], Decimal], view: View, after: int, known: int, sign: int = 1) -> Sums:
+    """Return sums with what the records after one and up to another add to them, or without it."""
     found = dict(sums)
-    wanted = {"after": after, "known": view.known, "day": view.on}
-    for code, stage, tpp in view.conn.execute(SQL["stage_totals_since"], wanted):
-        found[code, stage] = found.get((code, stage), ZERO) + tpp
+    for code, stage, tpp in view.conn.execute(
+        SQL["stage_totals_since"], {"after": after, "known": known, "day": view.on}
+    ):
+        found[code, stage] = found.get((code, stage), ZERO) + sign * tpp
     return found
 
 
