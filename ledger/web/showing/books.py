@@ -128,7 +128,7 @@ def _subject(each: Subject) -> tuple[Cell, ...]:
         Cell(subject_words(each.subject)), Cell(each.tier or "no tier"),
         Cell(now.cap, note=unconfirmed(now.confidence, now.status, now.when_exceeded)), state(now.state),
         number(now.used), number(now.limit, "not limited" if now.state == "watched" else "undetermined"),
-        Cell(now.unit), meter(now.used, now.limit), Cell(str(each.first_over or "never")),
+        Cell(now.unit), meter(now.used, now.limit, now.state), Cell(str(each.first_over or "never")),
     )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def _verdict(view: View, verdict: Fit, left: Remaining, asked: Question, day: st
             words = f"{what} on {view.on} would have room. Only the operator grants: ask the licensing agency for it."
             return Alert("success", "It would fit the caps", words, Cell("What is left for you", path("exporter")))
         words = f"{what} on {view.on} would be posted."
-        return Alert("success", "It would fit the caps", words, Cell("Upload it", path("exporter", "upload")))
+        return Alert("success", "It would fit the caps", words, Cell("Post it from a file", path("exporter", "upload")))
     link = Cell("What is left for you", path("exporter"))
     if most and most < asked.quantity:
         link = Cell(f"Ask for {grouped(most)} chips", asked.again(most, day))

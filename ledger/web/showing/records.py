@@ -102,7 +102,7 @@ def _standings(report: Mapping[str, Any], asked: Asked) -> Table:
             Cell(subject_words(each["subject"]), subject_path(asked, each["subject"])), state(each["state"]),
             _amount(each["used"]), _amount(each["limit"], "not limited" if each["state"] == "watched" else
             "undetermined"), Cell(each["unit"]),
-            meter(Decimal(each["used"]), Decimal(each["limit"]) if each["limit"] else None),
+            meter(Decimal(each["used"]), Decimal(each["limit"]) if each["limit"] else None, each["state"]),
         )
         for each in found[:MOST_ROWS]
     )  # fmt: skip
