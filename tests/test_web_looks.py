@@ -34,10 +34,11 @@ def test_a_count_that_needs_attention_stands_out_and_nothing_counted_is_quiet():
 
 
 def test_columns_that_are_short_in_every_row_share_a_line_on_a_narrow_screen():
-    columns = (Column("Cap"), Column("Unit"), Column("Law"))
-    rows = ((Cell("x" * (BRIEF + 1)), Cell("TPP"), Cell("")), (Cell("a"), Cell("chips"), Cell("")))
-    assert Table("t", columns, rows).brief == (False, True, False)
-    assert Table("t", columns, ()).brief == (False, False, False)
+    columns = tuple(map(Column, ("Cap", "Used", "Unit", "State", "Law", "Alone")))
+    law = "x" * (BRIEF + 1)
+    rows = tuple(tuple(map(Cell, row)) for row in (("a", "1", "TPP", "open", law, "1"), ("b", "2", "TPP", "", "", "2")))
+    assert Table("t", columns, rows).brief == (False, True, True, False, False, False)
+    assert Table("t", columns, ()).brief == (False,) * 6
 
 
 def test_a_chart_names_its_unit_its_limit_its_critical_band_and_the_day():

@@ -69,9 +69,15 @@ class Table:
 
     @property
     def brief(self) -> tuple[bool, ...]:
-        """Which columns are short in every row: on a narrow screen two of them share a line."""
-        longest = [max((len(row[n].text) for row in self.rows), default=0) for n in range(len(self.columns))]
-        return tuple(0 < length <= BRIEF for length in longest)
+        """Which columns are short in every row and stand beside another such: on a narrow screen both share a line."""
+        paired = [False] * len(self.columns)
+        for n in range(2, len(self.columns)):
+            if not paired[n - 1] and self._is_short(n - 1) and self._is_short(n):
+                paired[n - 1] = paired[n] = True
+        return tuple(paired)
+
+    def _is_short(self, n: int) -> bool:
+        return 0 < max((len(row[n].text) for row in self.rows), default=0) <= BRIEF
 
 
 @dataclass(frozen=True, slots=True)
