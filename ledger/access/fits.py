@@ -127,9 +127,9 @@ def license_fit(
         return Fit("refused", code, left.why, left.remedy, left.binding_cap), left
     if most is None or quantity <= most:
         return Fit("posted", binding_cap=left.binding_cap), left
-    binding = next((cap for cap in left.caps if cap.cap == left.binding_cap), None)
-    is_rounded = binding is not None and not is_trusted(principal) and not is_own(principal, binding.subject)
-    about = f"{left.binding_cap} of {binding.subject}" if binding else left.binding_cap
+    binding = [cap for cap in left.caps if cap.cap == left.binding_cap]
+    is_rounded = not is_trusted(principal) and any(not is_own(principal, cap.subject) for cap in binding)
+    about = f"{left.binding_cap} of {binding[0].subject}" if binding else left.binding_cap
     if is_rounded and quantity < most + step_of(Decimal(most)):
         message = f"{about} has room for {grouped(most)} chips at the least; of more, you are not told."
         return Fit("undetermined", "", message, f"Ask for {grouped(most)} chips or fewer.", left.binding_cap), left
