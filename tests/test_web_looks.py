@@ -57,6 +57,12 @@ def test_a_chart_is_drawn_for_wide_and_for_narrow_screens(world):
     assert page.count(">limit 790M</text>") == 2
 
 
+def test_the_marks_on_the_map_stand_in_its_legend(world):
+    text = said(as_(world, "rita").get("/").text)
+    assert "\u25c6 cap over \u25b2 cap critical" in text
+    assert "cap exhausted" not in text
+
+
 def test_a_bar_and_the_menu_tell_what_they_are_of(world):
     client = as_(world, "rita")
     assert 'class="meter over"' in client.get("/").text

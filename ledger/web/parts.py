@@ -184,13 +184,14 @@ class Land:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """The world: lands, and what their shades mean."""
+    """The world: lands, and what their shades and marks mean."""
 
     title: str
     says: str
     lands: tuple[Land, ...]
     legend: tuple[tuple[str, str], ...]
     source: str
+    marks: tuple[tuple[str, str], ...] = ()
     kind: Literal["map"] = "map"
 
 
