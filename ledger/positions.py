@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -11,10 +11,10 @@ from ledger.core import four_eyes
 from ledger.core.deciding import keys_of
 from ledger.core.facts import Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.knowledge import EVER, Adoption, Knowledge
-from ledger.core.lens import Lens
+from ledger.core.lens import Key, Lens
 from ledger.core.lots import Place
 from ledger.core.movements import Movement
-from ledger.core.position import Position, Source
+from ledger.core.position import Pending, Position, Source
 from ledger.core.registrations import from_body
 from ledger.core.resolving import Resolved, resolve
 from ledger.core.rulebook import Span
@@ -93,7 +93,27 @@ def timeline_of(adoptions: Sequence[Adoption]) -> tuple[tuple[Span, Adoption], .
     return tuple(spans)
 
 
-def fetch_ahead(position: Position, source: DatabaseSource, movements: Sequence[Movement]) -> None:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A second source, for what some changes leave as it is: it may have them already, or not yet."""
+
+    source: DatabaseSource
+    changes: Pending
+
+    def for_lots(self, source: DatabaseSource, owners: Collection[str | Place]) -> DatabaseSource:
+        """Return the source to ask about lots of authorizations and places: the first where a change touches one."""
+        changed = self.changes.changed.values()
+        touched = any(lot.place in owners or lot.profile.authorization in owners for lot in changed)
+        return source if touched else self.source
+
+    def for_counters(self, source: DatabaseSource, keys: Iterable[Key]) -> DatabaseSource:
+        """Return the source to ask about counters: the first where a change touches one."""
+        return source if any(key in self.changes.counters for key in keys) else self.source
+
+
+def fetch_ahead(
+    position: Position, source: DatabaseSource, movements: Sequence[Movement], beside: Beside | None = None
+) -> None:
     """Fetch the lots and counters that judging movements looks at, as far as they are not held: all at once."""
     lines = [
         (movement, known)
@@ -101,16 +121,19 @@ def fetch_ahead(position: Position, source: DatabaseSource, movements: Sequence[
         for number, line in enumerate(movement.lines, 1)
         if isinstance(known := resolve(movement, number, line, position), Resolved)
     ]
-    _fetch_lots(position, source, lines)
+    _fetch_lots(position, source, lines, beside)
     first = min((movement.effective_on for movement, _ in lines), default=date.min)
     keys = {key for movement, known in lines for key in keys_of(known, movement.effective_on, position)}
     fetch = [key for key in keys if key not in position.counters or position.counters[key].exact_from > first]
     if fetch:
-        for key, counter in source.counters(fetch, first).items():
+        asked = beside.for_counters(source, fetch) if beside else source
+        for key, counter in asked.counters(fetch, first).items():
             position.hold(key, counter)
 
 
-def _fetch_lots(position: Position, source: DatabaseSource, lines: Sequence[tuple[Movement, Resolved]]) -> None:
+def _fetch_lots(
+    position: Position, source: DatabaseSource, lines: Sequence[tuple[Movement, Resolved]], beside: Beside | None
+) -> None:
     names: dict[str, None] = {}
     places: dict[Place, None] = {}
     moving: dict[Place, None] = {}
@@ -122,6 +145,8 @@ def _fetch_lots(position: Position, source: DatabaseSource, lines: Sequence[tupl
                 moving[known.place] = None
         elif not (known.authorization and movement.kind in ("grant", "ship")) and known.place not in position.by_place:
             places[known.place] = None
+    if beside:
+        source = beside.for_lots(source, {*names, *places, *moving})
     if names:
         position.hold_lots(names, source.lots_of_many(list(names)))
     if places:

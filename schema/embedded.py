@@ -146,15 +146,19 @@ class EmbeddedPostgres:
             return []
         return lines if len(lines) > 4 else []
 
+    def address(self) -> str | None:
+        """Return the connection string of a server that seems to run; nothing is asked of it, and nothing started."""
+        lines = self._postmaster()
+        return f"postgresql://postgres@/postgres?host={quote(lines[4], safe='')}&port={lines[3]}" if lines else None
+
     def _running(self) -> str | None:
         """Return the connection string of a server that answers, or None.
 
         Asked of the server itself: its pid file outlives it, and a killed process still looks alive for a while.
         """
-        lines = self._postmaster()
-        if not lines:
+        dsn = self.address()
+        if not dsn:
             return None
-        dsn = f"postgresql://postgres@/postgres?host={quote(lines[4], safe='')}&port={lines[3]}"
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:

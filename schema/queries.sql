@@ -15,7 +15,7 @@ SET enable_seqscan = off;
 
 -- name: post_few_at
 -- The same, if the journal is still so long and none of the keys is settled; says whether it was.
-SELECT post_few_at(%(expected)s, %(askers)s::text[], %(asked)s::text[], %(batch)s::jsonb);
+SELECT post_few_at($1::bigint, $2::text[], $3::text[], $4::jsonb);
 
 -- name: head
 -- The journal's end, as readers see it.
@@ -294,9 +294,9 @@ SELECT id, class, book, cap, subject, window_from, amount, unit, effective_on, o
 FROM discrepancy WHERE state <> 'resolved' ORDER BY id;
 
 -- name: last_run
--- The reconciliation recorded last, of a rulebook.
+-- The reconciliation recorded last up to a record, of a rulebook.
 SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq, body FROM reconciliation
-WHERE rulebook = %(rulebook)s ORDER BY seq DESC LIMIT 1;
+WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
 
 -- name: same_run
 -- The reconciliation of the same position, day, rulebook and inputs.
@@ -305,9 +305,10 @@ WHERE number = %(number)s AND effective_on = %(day)s AND rulebook = %(rulebook)s
 ORDER BY seq LIMIT 1;
 
 -- name: newest_unreconciled
--- The newest record that no reconciliation wrote.
-SELECT coalesce(max(seq), 0) FROM journal WHERE kind NOT IN ('reconciliation.completed', 'discrepancy.opened')
-    OR (kind = 'discrepancy.opened' AND actor <> 'reconciliation');
+-- The newest record up to one that no reconciliation wrote.
+SELECT coalesce(max(seq), 0) FROM journal WHERE seq <= %(known)s AND (
+    kind NOT IN ('reconciliation.completed', 'discrepancy.opened')
+    OR (kind = 'discrepancy.opened' AND actor <> 'reconciliation'));
 
 -- name: change_discrepancy
 -- A discrepancy's new state, by a record.
@@ -343,6 +344,11 @@ WHERE fact.seq <= %(known)s AND (subject = %(subject)s OR body->'chips' ? %(subj
     body->>'exporter', body->>'recipient', body->>'destination', body->>'headquarters', body->>'ultimate_parent',
     body->>'owner', body->>'owned', body->>'party', body->>'base_chip', body->>'parent_deal'))
 ORDER BY seq DESC LIMIT %(most)s;
+
+-- name: subjects_beginning
+-- What facts of some kinds are stated of, by the beginning of its name.
+SELECT DISTINCT subject FROM fact WHERE kind = ANY(%(kinds)s) AND starts_with(subject, %(begin)s)
+ORDER BY subject LIMIT %(most)s;
 
 -- name: discrepancies_told
 -- Every discrepancy that was opened and what was said of it, up to a record, in order.
@@ -718,9 +724,9 @@ WHERE scope = (SELECT scope FROM scope WHERE party = %(party)s) AND seq > %(afte
 ORDER BY scope_seq LIMIT %(most)s;
 
 -- name: runs_before
--- Recorded reconciliations before a record, newest first.
+-- Recorded reconciliations before a record, of days up to one, newest first.
 SELECT seq, number, effective_on, rulebook, inputs_sha256, digest, predecessor_seq FROM reconciliation
-WHERE seq < %(before)s AND seq <= %(known)s ORDER BY seq DESC LIMIT %(most)s;
+WHERE seq < %(before)s AND seq <= %(known)s AND effective_on <= %(by)s ORDER BY seq DESC LIMIT %(most)s;
 
 -- name: jobs_done
 -- When each job's latest period that is done was finished.
@@ -786,8 +792,9 @@ SELECT seq, number, effective_on, rulebook, digest, body FROM reconciliation
 WHERE rulebook = %(rulebook)s AND seq <= %(known)s ORDER BY seq DESC LIMIT 1;
 
 -- name: periods_done
--- The end of each job's latest period that was done.
-SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run WHERE finished_at IS NOT NULL
+-- The end of each job's latest period that was done, by a moment where one is named.
+SELECT DISTINCT ON (job) job, period_end, finished_at FROM job_run
+WHERE finished_at IS NOT NULL AND (%(by)s::timestamptz IS NULL OR finished_at <= %(by)s)
 ORDER BY job, period_start DESC;
 
 -- name: record

@@ -12,12 +12,13 @@ from starlette.testclient import TestClient
 
 from ledger.api.app import create_app
 from ledger.api.desk import Desk
+from ledger.core.duties import Owed
 from ledger.core.errors import NotFound, Problem
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.core.refusals import Refusal
 from ledger.posting import Receipt, Request
-from ledger.reports import Explained, Remaining, Statement, View, explained, remaining, statement
+from ledger.reports import Explained, Remaining, Statement, View, duties, explained, remaining, statement
 
 ROLES = ("regulator", "exporter", "auditor", "operator")
 
@@ -97,6 +98,9 @@ class StandIn:
 
     def statement_for(self, principal: Someone, view: View, **question: Any) -> Statement:
         return statement(view, **{**question, "exporter": principal.party or question["exporter"]})
+
+    def duties_for(self, principal: Someone, view: View, *, met: bool) -> list[Owed]:
+        return duties(view, party=principal.party, met=met)
 
     def told(self, principal: Someone, receipt: Receipt) -> Receipt:
         hides = principal.party and receipt.code == "cap_exceeded"

@@ -613,7 +613,15 @@ def _asks(path: str) -> tuple[str, ...]:
     return next(route.asks for route in ROUTES if route.path == path)
 
 
-PARTED = ["/v1/usage", "/v1/caps", "/v1/history/dc", "/v1/discrepancies", "/v1/duties", "/v1/proposals"]
+PARTED = [
+    "/v1/usage",
+    "/v1/caps",
+    "/v1/history/dc",
+    "/v1/discrepancies",
+    "/v1/duties",
+    "/v1/proposals",
+    "/v1/rulebooks",
+]
 
 
 @pytest.mark.parametrize("path", PARTED)

@@ -20,6 +20,7 @@ from ledger.api.desk import Desk
 from ledger.api.scribe import ScribeProcess, sendable
 from ledger.api.writing import Busy, Down
 from ledger.posting import Asker, Receipt, Request, Writer
+from ledger.posting.judging import Judging
 from ledger.reports import remaining
 from tests.conftest import in_database
 from tests.world import AT, adopt, book, move, party
@@ -297,11 +298,11 @@ def test_a_writer_process_that_cannot_be_started_is_said_until_it_can_be(founded
 def test_a_writer_process_says_what_broke_it_and_goes_on(founded):
     writer = ScribeProcess(founded)
     try:
-        with pytest.raises(AttributeError):
-            writer.post([(Asker("operator"), "no request")], AT, False)
-        receipts, built_on = writer.post([(Asker("operator"), movement("grant", "a", 1))], AT, False)
-        assert [receipt.verdict for receipt in receipts] == ["posted"]
-        assert receipts[0].seq == built_on + 1
+        (broken,) = writer.post([(Asker("operator"), "no request")], AT, False)
+        assert isinstance(broken.fault, AttributeError)
+        (came,) = writer.post([(Asker("operator"), movement("grant", "a", 1))], AT, False)
+        assert [receipt.verdict for receipt in came.receipts] == ["posted"]
+        assert came.receipts[0].seq == came.built_on + 1
         process = writer._process
     finally:
         writer.close()
@@ -320,14 +321,14 @@ def test_a_fault_that_cannot_be_sent_arrives_in_words():
 
 
 def test_a_request_that_breaks_the_writer_harms_nobody_elses(founded, monkeypatch):
-    whole = Writer.post_from_many
+    whole = Judging.moved
 
-    def breaks(self: Writer, requests: Any, **how: Any) -> list[Receipt]:
-        if any(request.key == "bad" for _, request in requests):
+    def breaks(self: Judging, asked: Any, **how: Any) -> Any:
+        if asked.request.key == "bad":
             raise RuntimeError("a defect")
-        return whole(self, requests, **how)
+        return whole(self, asked, **how)
 
-    monkeypatch.setattr(Writer, "post_from_many", breaks)
+    monkeypatch.setattr(Judging, "moved", breaks)
 
     async def ask(desk: Desk) -> list[Any]:
         with psycopg.connect(founded) as holder:

@@ -340,3 +340,24 @@ def test_no_page_has_the_firsts_mark(client, world, path):
         answer = client.get(path, params=statement, headers=signed_in(client, world))
         assert OWN in answer.text
         assert MARK not in answer.text.casefold()
+
+
+@pytest.mark.parametrize("how", [{"known": "600"}, {"rulebook": LICENSING}])
+def test_duties_of_a_past_record_and_of_another_book_are_not_told_to_an_exporter(client, world, how):
+    # What a duty counts may be others' too: by stepping through records one could tell which of them moved it.
+    query = {**how, "on": "2025-07-01"}
+    told, seen = (client.get("/v1/duties", params=query, headers=world.head(who)) for who in ("exporter", "regulator"))
+    assert (told.status_code, told.json()["code"], seen.status_code) == (403, "forbidden", 200)
+
+
+def test_a_cursor_of_a_past_record_tells_an_exporter_duties_of_now(client, world):
+    def asked(who: str) -> dict[str, Any]:
+        told = client.get("/v1/duties", params={"cursor": "600.2025-07-01.0"}, headers=world.head(who))
+        assert told.status_code == 200, told.text
+        found: dict[str, Any] = told.json()
+        return found
+
+    assert asked("regulator")["known"] == 600
+    own = asked("exporter")
+    assert own["known"] == own["journal"] > 600
+    assert own["on"] == "2025-07-01"

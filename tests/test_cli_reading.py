@@ -257,7 +257,12 @@ def test_what_cannot_be_read_is_one_line_with_a_way_out(ledger, say, line, said,
     if ending and line.startswith("settle"):  # a receipt is the answer, whatever it says
         assert (result.exit_code, json.loads(result.stdout)["code"]) == (2, "malformed")
         return
-    assert said in one_line(result)
+    told = one_line(result)
+    if ending:
+        problem = json.loads(told)
+        assert problem["code"]
+        told = f"{problem['message']} {problem['remedy']}"
+    assert said in told
 
 
 # usage

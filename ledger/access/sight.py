@@ -16,7 +16,7 @@ from ledger.access.principal import Principal
 from ledger.access.telling import at_least, is_own, is_trusted
 from ledger.core.errors import NotFound, Problem
 from ledger.core.facts import AUTHORIZATION_KINDS, Authorization, Party
-from ledger.reports import CapLeft, Remaining, View, remaining
+from ledger.reports import CapLeft, Owed, Remaining, View, duties, remaining
 
 # Who may read what; own things are asked of the functions below, thing by thing.
 _TRUSTED = frozenset({"regulator", "auditor", "operator"})
@@ -135,6 +135,18 @@ def may_ask(
             problem.code = "unknown_authorization"
             raise problem
     return principal.party
+
+
+def duties_for(principal: Principal, view: View, *, met: bool) -> list[Owed]:
+    """Return what is owed, what was done too where asked for; an exporter's own, where an exporter asks.
+
+    A duty may come about when a shared counter reaches an amount: as known at past records, or under another book, it
+    would tell by what others moved.
+
+    Raises:
+        Problem: `forbidden`.
+    """
+    return duties(view, party=may_ask(principal, view), met=met)
 
 
 def left_for(

@@ -10,7 +10,7 @@ from ledger.access import Principal, fits, keys, sessions, sight, statements, te
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt
-from ledger.reports import Remaining, Statement, View
+from ledger.reports import Owed, Remaining, Statement, View
 from ledger.settings import Settings
 from ledger.store.source import Connection
 
@@ -51,6 +51,9 @@ class Access(Protocol):
 
     def statement_for(self, principal: Principal, view: View, **question: Any) -> Statement:
         """Return a statement of account, as its asker may see it."""
+
+    def duties_for(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as its asker may see it; what was done, too, where asked for."""
 
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""
@@ -117,6 +120,10 @@ class LedgerAccess:
     def statement_for(self, principal: Principal, view: View, **question: Any) -> Statement:
         """Return a statement of account, as its asker may see it."""
         return statements.statement_for(principal, view, **question)
+
+    def duties_for(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as its asker may see it; what was done, too, where asked for."""
+        return sight.duties_for(principal, view, met=met)
 
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""

@@ -14,23 +14,24 @@ from ledger import rulebooks
 from ledger.api import formats
 from ledger.api.answers import Asking, Filed, Listed, Ready, answered, asking, media_in
 from ledger.api.door import Call
-from ledger.api.parameters import cursor, cursor_of, limit_of
+from ledger.api.parameters import Cursor, cursor_of, limit_of
 from ledger.core.errors import NotFound
 from ledger.reports import Reader, View
 
 
 async def read(
     call: Call, ask: Callable[[View], dict[str, Any] | Listed | Filed], *, lists: bool = False,
-    on: date | None = None, offers: Sequence[str] = (), pages: bool = False,
+    on: date | None = None, offers: Sequence[str] = (), pages: bool = False, at_the_end: bool = False,
 ) -> Response:  # fmt: skip
     """Answer a read: what `ask` makes of a view, under the stamp; 304 where the caller has it already.
 
     lists: whether `ask` returns a list, which may be had as CSV or Parquet. on: the day, where it is not asked for.
     offers: the media types that `ask` returns a file in. pages: whether it is a whole list, to be answered in parts.
+    at_the_end: whether each part is of the ledger as it is then, and not all of one record.
     """
     how = asking_of(call, lists=lists, on=on, offers=offers)
     if pages:
-        how, ask = _paged(call, how, ask)
+        how, ask = _paged(call, how, ask, at_the_end)
 
     def answer(reader: Reader) -> Response:
         with viewing(reader, how.day, how.known, how.book) as view:
@@ -40,18 +41,19 @@ async def read(
 
 
 def _paged(
-    call: Call, how: Asking, ask: Callable[[View], dict[str, Any] | Listed | Filed]
+    call: Call, how: Asking, ask: Callable[[View], dict[str, Any] | Listed | Filed], at_the_end: bool
 ) -> tuple[Asking, Callable[[View], Listed]]:
     """Return how a part of a list is asked, and what answers with it: parts of one position make up the whole list."""
     limit, begun, start = limit_of(call.asked), cursor_of(call.asked), 0
     if begun:
-        known, day, start = begun
-        how = how._replace(known=known, day=day)
+        start = begun.start
+        how = how._replace(known=how.known if at_the_end else begun.known, day=begun.day)
+    is_dated = begun.is_dated if begun else "on" in call.asked
 
     def part(view: View) -> Listed:
         found, end = ask(view), start + limit
         assert isinstance(found, Listed)
-        going_on = cursor(view.known, view.on, end) if len(found.items) > end else None
+        going_on = str(Cursor(view.known, view.on, end, is_dated)) if len(found.items) > end else None
         return replace(found, items=found.items[start:end], beside={**(found.beside or {}), "next": going_on})
 
     return how, part

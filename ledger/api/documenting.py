@@ -76,7 +76,7 @@ def answers_of(route: Route) -> dict[int | str, dict[str, Any]]:
 def extra_of(route: Route) -> dict[str, Any]:
     """Return what the document says of a route beside its answers."""
     parameters = [
-        _parameter(name, is_needed=PARAMETERS[name].is_needed and name not in route.omits)
+        _parameter(name, is_needed=PARAMETERS[name].is_needed and name not in route.omits, about=route.about.get(name))
         for name in (*route.parts, *route.asks)
     ]
     if route.is_keyed:
@@ -86,6 +86,8 @@ def extra_of(route: Route) -> dict[str, Any]:
             "description": "The request's key, unique for whoever posts. The same request under it is posted once.",
         })  # fmt: skip
     extra: dict[str, Any] = {"parameters": parameters} if parameters else {}
+    if route.dayless:
+        extra["description"] = f"{route.does.__doc__}\n\nIt cannot be asked `on` a day: {route.dayless}"
     if route.body:
         content: dict[str, Any] = {"schema": BODIES[route.body]}
         if route.example is not None:
@@ -110,11 +112,11 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _parameter(name: str, *, is_needed: bool) -> dict[str, Any]:
+def _parameter(name: str, *, is_needed: bool, about: str | None = None) -> dict[str, Any]:
     parameter = PARAMETERS[name]
     told: dict[str, Any] = {
         "name": name, "in": "path" if parameter.is_path else "query", "required": is_needed,
-        "description": parameter.about, "schema": dict(parameter.schema),
+        "description": about or parameter.about, "schema": dict(parameter.schema),
     }  # fmt: skip
     if parameter.example is not None:
         told["example"] = parameter.example

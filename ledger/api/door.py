@@ -8,7 +8,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,7 +74,8 @@ class Route:
     body: the name of the schema of what is sent. answer: of what is answered. example: a body that the tests send.
     lists: whether the answer may be had as CSV or Parquet too; files: media types that it may be had in beside JSON.
     posts: whether it changes the ledger. omits: parameters that need not be stated here. reads_itself: whether what
-    answers reads the question too, elsewhere perhaps.
+    answers reads the question too, elsewhere perhaps. about: what a parameter means here, where that is not what it
+    means elsewhere. dayless: why it cannot be asked of a day, where it cannot.
     """
 
     name: str
@@ -93,6 +94,8 @@ class Route:
     files: tuple[str, ...] = ()
     omits: tuple[str, ...] = ()
     reads_itself: bool = False
+    about: Mapping[str, str] = field(default_factory=dict)
+    dayless: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -119,7 +122,7 @@ class Door:
                 raise Said("forbidden", f"This is not for the role {principal.role}.", "Ask with another role's key.")
             asked: dict[str, str] = {}
             if not route.reads_itself:
-                asked = stated(request.scope["query_string"], route.asks, route.omits)
+                asked = stated(request.scope["query_string"], route.asks, route.omits, route.dayless)
                 asked |= {name: str(text) for name, text in request.path_params.items()}
             return await route.does(Call(request, principal, asked, self._desk, self._access))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from ledger.core import asof
@@ -16,10 +16,12 @@ from ledger.reports import DIMENSIONS
 
 MOST_ITEMS, USUAL_ITEMS = 1_000, 100
 PARTS = ("limit", "cursor")  # of a list that is answered in parts
+DATED = {"on": "Only what is dated up to this day; all of it, whatever day it is dated, if not said."}
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
 _BOOK = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}(\?[A-Za-z0-9_.=&%,-]{1,300})?").fullmatch
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII).fullmatch
 _MOST_JOURNAL = 10**18 - 1
+_DATED_MARK = ".on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +97,30 @@ PARAMETERS: Mapping[str, Parameter] = {
 }
 
 
-def stated(query: bytes, asks: Sequence[str], omits: Sequence[str] = ()) -> dict[str, str]:
+class Cursor(NamedTuple):
+    """Where an answer ended: the record it is known at, its day, how many items came before, and whether the day was
+    asked for."""
+
+    known: int
+    day: date
+    start: int
+    is_dated: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.known}.{self.day}.{self.start}{_DATED_MARK * self.is_dated}"
+
+
+def stated(query: bytes, asks: Sequence[str], omits: Sequence[str] = (), dayless: str = "") -> dict[str, str]:
     """Return a query's parameters; one that the question does not know, or that is stated twice, is refused.
 
-    omits: those that need not be stated here.
+    omits: those that need not be stated here. dayless: why no day can be asked for, where it cannot.
     """
     found: dict[str, str] = {}
     for name, text in _pairs(query.decode("latin-1")):
         if name not in asks:
             known = ", ".join(asks) or "none"
+            if name == "on" and dayless:
+                raise Malformed(name, f"on means nothing here: {dayless}", f"Leave it out. Known: {known}.")
             raise Malformed(name[:60], f"'{name[:60]}' is not a parameter of this question.", f"Known: {known}.")
         if name in found:
             raise Malformed(name, f"{name} is stated more than once.", "State it once.")
@@ -139,6 +156,13 @@ def day_of(asked: Mapping[str, str], name: str = "on") -> date:
         ) from None
 
 
+def dated_by(asked: Mapping[str, str]) -> date:
+    """Return the day up to which things may be dated: as stated, or as the answer was asked that is gone on with."""
+    if begun := cursor_of(asked):
+        return begun.day if begun.is_dated else date.max
+    return day_of(asked) if "on" in asked else date.max
+
+
 def known_at(asked: Mapping[str, str]) -> int | datetime | None:
     """Return a journal number or a moment; None where not said."""
     return asof.known_at(asked["known"]) if "known" in asked else None
@@ -167,28 +191,25 @@ def limit_of(asked: Mapping[str, str]) -> int:
     return number_of(asked, "limit", least=1, most=MOST_ITEMS) or USUAL_ITEMS
 
 
-def cursor_of(asked: Mapping[str, str]) -> tuple[int, date, int] | None:
-    """Return what an answer to go on with was known at, its day, and how many items came before; None where not said.
+def cursor_of(asked: Mapping[str, str]) -> Cursor | None:
+    """Return where an answer ended that is to be gone on with; None where not said.
 
     Raises:
         Malformed: it is not one that an answer gave.
     """
     if "cursor" not in asked:
         return None
-    known, day, start = (*asked["cursor"].split("."), "", "")[:3]
+    text = asked["cursor"].removesuffix(_DATED_MARK)
+    known, day, start = (*text.split("."), "", "")[:3]
     try:
         parts = {"known": known, "day": day, "start": start}
         found = number_of(parts, "known"), day_of(parts, "day"), number_of(parts, "start")
     except Malformed:
         found = None, FIRST_DAY, None
-    if found[0] is None or found[2] is None or asked["cursor"] != cursor(found[0], found[1], found[2]):
+    is_dated = text != asked["cursor"]
+    if found[0] is None or found[2] is None or text != str(Cursor(found[0], found[1], found[2])):
         raise Malformed("cursor", f"cursor is '{asked['cursor'][:60]}'.", "Use the `next` of an answer as it is.")
-    return found[0], found[1], found[2]
-
-
-def cursor(known: int, on: date, start: int) -> str:
-    """Return what says where to go on with an answer."""
-    return f"{known}.{on}.{start}"
+    return Cursor(found[0], found[1], found[2], is_dated)
 
 
 def is_set(asked: Mapping[str, str], name: str) -> bool:

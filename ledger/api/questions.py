@@ -11,6 +11,7 @@ from ledger.access import Principal
 from ledger.api.answers import Asking, asking
 from ledger.api.parameters import stated
 from ledger.core import movements
+from ledger.posting.requests import refuse_no_country
 
 UNDER = ("on", "known", "rulebook")
 LICENSE = "license"  # asks about a grant
@@ -62,6 +63,7 @@ def _movement(asked: tuple[tuple[str, str], ...]) -> Mapping[str, Any]:
     movement, _ = movements.parse(
         {"movement": "ship", "effective_on": "2000-01-01", "exporter": exporter, "lines": [line]}
     )
+    refuse_no_country(line)
     read = movement.lines[0]
     found: dict[str, Any] = {name: value for name in STATED if name in line and (value := getattr(read, name))}
     found |= {"destination": read.destination, "recipient": read.recipient, "chip": read.chip,

@@ -140,8 +140,8 @@ ANSWERS: Mapping[str, Schema] = {
          "unit": TEXT, "effective_on": DAY, "opened_at": MOMENT, "owner": TEXT, "state": TEXT, "note": TEXT}
     ),
     "Discrepancies": stamped_list("Discrepancy", next=maybe(TEXT)),
-    "Rulebook": record(_BOOK, {"adopted_by": WHOLE, "from": DAY, "until": maybe(DAY)}),
-    "Rulebooks": stamped_list("Rulebook"),
+    "Rulebook": record(_BOOK, {"adopted_by": WHOLE, "from": DAY, "until": maybe(DAY), "is_in_force": YES_NO}),
+    "Rulebooks": stamped_list("Rulebook", next=maybe(TEXT)),
     "BookAnswer": stamped(book=ANYTHING),
     "Differences": stamped(a=ref("Rulebook"), b=ref("Rulebook"),
                            differences=listed(record({"part": TEXT, "words": TEXT}))),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from ledger.api.apart import asked_by, framed, receive, served, start
-from ledger.posting import Asker, Receipt, Request, Writer
+from ledger.posting.relay import Asked, Came, Relay
+from ledger.store.sending import SendingConnection
 
 if TYPE_CHECKING:
     from ledger.store.source import Connection
@@ -21,33 +21,48 @@ PROGRAM = "from ledger.api.scribe import serve; serve()"
 
 
 class Scribe:
-    """A writer on a connection of its own, which is made when it is first asked."""
+    """A relay on connections of its own, which are made when it is first asked.
+
+    Whoever posts gets what came of each group, in the order in which they were given; of the last one it may have to
+    ask by `end`. What was posted where the database was lost in the middle is not known.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._conn: Connection | None = None
-        self._writer: Writer | None = None
+        self._relay: Relay | None = None
+        self._opened: list[Connection] = []
 
-    def post(
-        self, asked: Sequence[tuple[Asker, Request]], at: datetime, together: bool
-    ) -> tuple[Sequence[Receipt], int]:
-        """Post requests; return their receipts, and how long the journal was before.
+    def post(self, asked: Asked, at: datetime, together: bool) -> list[Came]:
+        """Post a group, and return what came of those that are through."""
+        try:
+            if self._relay is None:
+                options = f"-c statement_timeout={LONGEST_STATEMENT} -c lock_timeout={LONGEST_STATEMENT}"
+                how: dict[str, Any] = {"options": options, "connect_timeout": CONNECT_SECONDS}
+                conn = SendingConnection.connect(self._dsn, **how)
+                self._opened.append(conn)
+                aside = psycopg.connect(self._dsn, **how)
+                self._opened.append(aside)
+                self._relay = Relay(conn, aside)
+        except psycopg.Error as fault:
+            self.close()
+            return [Came(fault=fault)]
+        return self._through(self._relay.post(asked, at=at, together=together))
 
-        Raises:
-            psycopg.OperationalError, psycopg.InterfaceError: the database cannot be reached, or was lost.
-        """
-        if self._writer is None or self._conn is None or self._conn.closed:
-            options = f"-c statement_timeout={LONGEST_STATEMENT} -c lock_timeout={LONGEST_STATEMENT}"
-            self._conn = psycopg.connect(self._dsn, options=options, connect_timeout=CONNECT_SECONDS)
-            self._writer = Writer(self._conn)
-        receipts = self._writer.post_from_many(asked, at=at, together=together)
-        return receipts, self._writer.built_on
+    def end(self) -> list[Came]:
+        """Wait for the group that is under way, if any, and return what came of it."""
+        return self._through(self._relay.end()) if self._relay else []
 
     def close(self) -> None:
-        """Close the connection; the next post makes another."""
-        if self._conn:
-            self._conn.close()
-        self._conn = self._writer = None
+        """Close the connections; the next post makes others."""
+        for conn in self._opened:
+            conn.close()
+        self._opened.clear()
+        self._relay = None
+
+    def _through(self, came: list[Came]) -> list[Came]:
+        if any(isinstance(each.fault, psycopg.Error) for each in came):  # then nothing is under way
+            self.close()
+        return came
 
 
 class ScribeProcess:
@@ -64,50 +79,48 @@ class ScribeProcess:
         except OSError as fault:
             raise psycopg.OperationalError(f"the writer process cannot be started: {fault}") from fault
 
-    def post(
-        self, asked: Sequence[tuple[Asker, Request]], at: datetime, together: bool
-    ) -> tuple[Sequence[Receipt], int]:
-        """Post requests; return their receipts, and how long the journal was before.
+    def post(self, asked: Asked, at: datetime, together: bool) -> list[Came]:
+        """Post a group, and return what came of those that are through.
 
         Raises:
-            psycopg.OperationalError, psycopg.InterfaceError: the database or the process cannot be reached, or was
-            lost: whether anything was posted is not known. Exception: whatever else the writer raised.
+            psycopg.OperationalError: the process was lost, with all that is under way: what of it was posted is not
+            known.
         """
-        try:
-            self._there.sendall(framed((asked, at, together)))
-            told = receive(self._there)
-        except OSError as fault:
-            raise psycopg.OperationalError(f"the writer process was lost: {fault}") from fault
-        if told is None:
-            raise psycopg.OperationalError("the writer process ended")
-        if isinstance(told, BaseException):
-            raise told
-        receipts, built_on = told
-        return receipts, built_on
+        return self._ask((asked, at, together))
+
+    def end(self) -> list[Came]:
+        """Wait for the group that is under way, and return what came of it. Raises what `post` raises."""
+        return self._ask(())
 
     def close(self) -> None:
         """End the process, once it is through with what it was asked."""
         self._there.close()
         self._process.wait()
 
+    def _ask(self, what: tuple[object, ...]) -> list[Came]:
+        try:
+            self._there.sendall(framed(what))
+            told: list[Came] | None = receive(self._there)
+        except OSError as fault:
+            raise psycopg.OperationalError(f"the writer process was lost: {fault}") from fault
+        if told is None:
+            raise psycopg.OperationalError("the writer process ended")
+        return told
+
 
 def serve() -> None:
-    """Be a writer process: where the database is first, then requests, until the server at standard input hangs up."""
+    """Be a writer process: where the database is first, then groups, until the server at standard input hangs up."""
     with served() as server:
         dsn = receive(server)
         assert isinstance(dsn, str)
         scribe = Scribe(dsn)
-        for requests, at, together in asked_by(server):
+        for asked in asked_by(server):
+            came = scribe.post(*asked) if asked else scribe.end()
             try:
-                answer: object = scribe.post(requests, at, together)
-            except Exception as fault:
-                answer = sendable(fault)
-                if isinstance(fault, psycopg.Error):
-                    scribe.close()
-            try:
-                server.sendall(framed(answer))
+                server.sendall(framed([each._replace(fault=each.fault and sendable(each.fault)) for each in came]))
             except OSError:  # the server is gone
-                return
+                break
+        scribe.end()
         scribe.close()
 
 

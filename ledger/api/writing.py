@@ -17,6 +17,7 @@ import psycopg
 from ledger.api.scribe import Scribe, ScribeProcess
 from ledger.core.errors import Problem
 from ledger.posting import Asker, Receipt, Request
+from ledger.posting.relay import Came
 from ledger.posting.requests import ALONE
 
 LOG = logging.getLogger(__name__)
@@ -60,11 +61,12 @@ class _Job:
     together: bool
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[list[Posted]]
+    is_suspect: bool = False  # it was in a group that could not be posted
 
     @property
     def is_alone(self) -> bool:
         """Whether it needs a commit of its own: all or nothing, or an adoption, which computes every counter anew."""
-        return self.together or any(request.kind in ALONE for request in self.requests)
+        return self.together or self.is_suspect or any(request.kind in ALONE for request in self.requests)
 
 
 class WritingDesk:
@@ -76,6 +78,7 @@ class WritingDesk:
     def __init__(self, dsn: str, *, queue: int, most: int, apart: bool = False) -> None:
         self._dsn, self._queue, self._most = dsn, queue, most
         self._jobs: deque[_Job] = deque()
+        self._given: deque[list[_Job]] = deque()  # to the writer, in groups that have not come through yet
         self._changed = threading.Condition()
         self._waiting = 0
         self._thread: threading.Thread | None = None
@@ -133,21 +136,14 @@ class WritingDesk:
         if self._apart:
             with suppress(psycopg.OperationalError):  # whoever posts is told
                 self._scribe = self._hire()  # now, since it takes a while to start
-        while jobs := self._take():
-            answers = self._answers(jobs)
-            by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Answer]]] = {}
-            for job, answer in zip(jobs, answers, strict=True):
-                by_loop.setdefault(job.loop, []).append((job, answer))
-            for loop, answered in by_loop.items():
-                try:
-                    loop.call_soon_threadsafe(_tell, answered)
-                except RuntimeError:  # that loop is closed: nobody waits any more
-                    continue
+        while (jobs := self._take()) or self._given:
+            self._pass_on(self._post(jobs) if jobs else self._end())
 
     def _take(self) -> list[_Job]:
-        """Wait for jobs and take what goes into one commit; nothing once the desk ends and all is written."""
+        """Wait for jobs and take what goes into one commit; nothing where one is under way and nobody waits, or at the
+        end."""
         with self._changed:
-            while not self._jobs and not self._ends:
+            while not self._jobs and not self._given and not self._ends:
                 self._changed.wait()
             taken: list[_Job] = []
             count = 0
@@ -160,41 +156,72 @@ class WritingDesk:
             self._waiting -= count
             return taken
 
-    def _answers(self, jobs: Sequence[_Job]) -> list[Answer]:
-        try:
-            receipts = iter(self._post(jobs))
-            return [[next(receipts) for _ in job.requests] for job in jobs]
-        except (psycopg.OperationalError, psycopg.InterfaceError) as fault:
-            self._lose()
-            LOG.warning("the writer lost the database: %s", fault)
-            return [Down() for _ in jobs]
-        except Exception as fault:
-            if len(jobs) == 1:
-                LOG.exception("a request could not be posted")
-                return [fault]
-            # Nothing was written. Whose fault it was shows when each is posted in a commit of its own.
-            return [answer for job in jobs for answer in self._answers([job])]
-
-    def _post(self, jobs: Sequence[_Job]) -> list[Posted]:
-        if self._scribe is None:
-            self._scribe = self._hire()
+    def _post(self, jobs: list[_Job]) -> list[Came]:
+        self._given.append(jobs)
         asked = [(job.asker, request) for job in jobs for request in job.requests]
-        receipts, built_on = self._scribe.post(asked, datetime.now(UTC), jobs[0].together)
-        self._lost = False
-        marked = list(_marked(asked, receipts, built_on))
-        self.verdicts.update(
-            "replayed" if each.is_replay else each.receipt.code or each.receipt.verdict for each in marked
-        )
-        return marked
+        try:
+            if self._scribe is None:
+                self._scribe = self._hire()
+            return self._scribe.post(asked, datetime.now(UTC), jobs[0].together)
+        except psycopg.OperationalError as fault:
+            return self._lost_with(fault)
 
-    def _hire(self) -> Scribe | ScribeProcess:
-        return ScribeProcess(self._dsn) if self._apart else Scribe(self._dsn)
+    def _end(self) -> list[Came]:
+        assert self._scribe
+        try:
+            return self._scribe.end()
+        except psycopg.OperationalError as fault:
+            return self._lost_with(fault)
 
-    def _lose(self) -> None:
-        self._lost = True
+    def _lost_with(self, fault: Exception) -> list[Came]:
         if self._scribe:
             self._scribe.close()
         self._scribe = None
+        return [Came(fault=fault)] * len(self._given)
+
+    def _pass_on(self, came: Sequence[Came]) -> None:
+        """Answer those whose groups came through, each in the loop in which it waits."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Answer]]] = {}
+        for each in came:
+            jobs = self._given.popleft()
+            for job, answer in zip(jobs, self._answers(jobs, each), strict=True):
+                if answer is not None:
+                    by_loop.setdefault(job.loop, []).append((job, answer))
+        for loop, answered in by_loop.items():
+            with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_tell, answered)
+
+    def _answers(self, jobs: Sequence[_Job], came: Came) -> Sequence[Answer | None]:
+        """Return the answer of each job, None where it is asked once more, alone."""
+        fault = came.fault
+        self._lost = isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError)
+        if fault is None:
+            return self._receipts(jobs, came)
+        if self._lost:
+            LOG.warning("the writer lost the database: %s", fault)
+            return [Down()] * len(jobs)
+        if len(jobs) == 1:
+            LOG.error("a request could not be posted", exc_info=fault)
+            return [fault]
+        # Nothing was written. Whose fault it was shows when each is posted in a commit of its own.
+        with self._changed:
+            for job in reversed(jobs):
+                job.is_suspect = True
+                self._jobs.appendleft(job)
+                self._waiting += len(job.requests)
+        return [None] * len(jobs)
+
+    def _receipts(self, jobs: Sequence[_Job], came: Came) -> list[Answer]:
+        asked = [(job.asker, request) for job in jobs for request in job.requests]
+        marked = list(_marked(asked, came.receipts, came.built_on))
+        self.verdicts.update(
+            "replayed" if each.is_replay else each.receipt.code or each.receipt.verdict for each in marked
+        )
+        left = iter(marked)
+        return [[next(left) for _ in job.requests] for job in jobs]
+
+    def _hire(self) -> Scribe | ScribeProcess:
+        return ScribeProcess(self._dsn) if self._apart else Scribe(self._dsn)
 
 
 def _marked(asked: Sequence[tuple[Asker, Request]], receipts: Sequence[Receipt], built_on: int) -> Iterator[Posted]:

@@ -25,7 +25,7 @@ def refusal_in(judgment: bytes) -> tuple[str, str]:
 def admits(payload: dict[str, Any], position: Position, seq: int) -> bool:
     """Return whether what record `seq` asked for is admitted on a position."""
     actor, observed = payload["actor"], payload["voice"] == "observation"
-    asked = read(Request(payload["kind"], payload["key"], payload["body"], observed))
+    asked = read(Request(payload["kind"], payload["key"], payload["body"], observed), is_recorded=True)
     if asked.movement:
         return judge(asked.movement, observed=observed, asker=actor, position=position, seq=seq).refusal is None
     registered = register(asked, actor, position.knowledge)

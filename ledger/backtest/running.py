@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
 
@@ -21,6 +19,7 @@ from ledger.backtest.replaying import Replaying, Why
 from ledger.backtest.rows import Row
 from ledger.backtest.then import Then
 from ledger.backtest.values import Admitted, Asked, Backtest, Finding, Refused, UnderBook
+from ledger.collecting import without_collecting
 from ledger.core.knowledge import Knowledge
 from ledger.positions import fact_of
 from ledger.reports import Reader, View
@@ -60,7 +59,7 @@ def backtest(
 
 def under(reader: Reader, name: str, on: date, known: int, most: int) -> UnderBook:
     """Return what one rulebook makes of the journal up to a record."""
-    with reader.view(on=on, known=known, rulebook=name) as view, _uncollected():
+    with reader.view(on=on, known=known, rulebook=name) as view, without_collecting():
         return _Run(view, most).result()
 
 
@@ -76,18 +75,6 @@ def _in_processes(conn: Connection, names: list[str], on: date, known: int, most
 def _in_process(target: str, name: str, on: date, known: int, most: int) -> UnderBook:
     with psycopg.connect(target) as conn:
         return under(Reader(conn), name, on, known, most)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no cycles meanwhile: a replay makes millions of small values and no cycle, and looking takes half."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Run:

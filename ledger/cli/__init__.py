@@ -116,7 +116,7 @@ class Commands(TyperGroup):
 
         if not standalone_mode:
             return run()
-        sys.exit(output.ended(run))
+        sys.exit(output.ended(run, as_json="--json" in (sys.argv[1:] if args is None else args)))
 
 
 app = typer.Typer(

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from ledger.cli import asking
+from ledger.cli.books import Named
 
 
 def adopt(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped rulebook, or a document.")],
+    name: Named,
     first: Annotated[str, typer.Option("--from", metavar="DAY", help="The first day it is in force.")],
     until: Annotated[str, typer.Option(metavar="DAY", help="The day it ends, itself excluded; open if not said.")] = "",
     key: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ledger.cli import output
+from ledger.cli import completing, output
 from ledger.core import asof
 from ledger.core.compute import grouped, plain
 from ledger.core.errors import Malformed
@@ -26,12 +26,21 @@ if TYPE_CHECKING:
 OPERATOR = "operator"
 
 On = Annotated[str, typer.Option("--on", metavar="DAY", help="The day asked about; today (UTC) if not said.")]
+Dated = Annotated[
+    str, typer.Option("--on", metavar="DAY", help="Only what is dated up to this day; whatever day if not said.")
+]
 Known = Annotated[
     str,
     typer.Option("--known", metavar="RECORD|TIME", help="As known at a record, a moment or the end of a day (UTC)."),
 ]
 Book = Annotated[
-    str, typer.Option("--rulebook", metavar="NAME|FILE", help="Ask this rulebook; the adopted ones if not said.")
+    str,
+    typer.Option(
+        "--rulebook",
+        metavar="NAME|FILE",
+        autocompletion=completing.rulebooks,
+        help="Ask this rulebook; the adopted ones if not said.",
+    ),
 ]
 Person = Annotated[
     str, typer.Option("--person", metavar="NAME", help="Who you are; the name you are logged in by if not said.")
@@ -40,21 +49,45 @@ Propose = Annotated[bool, typer.Option("--propose", help="Only propose it, for a
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")]
 
 # What may be stated of a movement, for those commands that ask about one.
-Destination = Annotated[str, typer.Option(metavar="COUNTRY", help="Where the chips go: code, or exact name.")]
-Recipient = Annotated[str, typer.Option(metavar="PARTY", help="The ultimate consignee.")]
-Chip = Annotated[str, typer.Option(metavar="ID", help="A rated chip or system.")]
-Authorization = Annotated[
-    str, typer.Option(metavar="ID|KIND", help="An issued one, or a kind such as license or LPP; none if not said.")
+Destination = Annotated[
+    str,
+    typer.Option(
+        metavar="COUNTRY", autocompletion=completing.countries, help="Where the chips go: code, or exact name."
+    ),
 ]
-Exporter = Annotated[str, typer.Option(metavar="PARTY", help="Who sends.")]
-Owner = Annotated[str, typer.Option(metavar="PARTY", help="Who owns the chips; the recipient if not said.")]
-Operator = Annotated[str, typer.Option(metavar="PARTY", help="Who runs them; the recipient if not said.")]
-BookedTo = Annotated[str, typer.Option(metavar="PARTY", help="Whose yearly limit it is booked to.")]
-ExportedFrom = Annotated[str, typer.Option(metavar="COUNTRY", help="The country it leaves.")]
+Recipient = Annotated[
+    str, typer.Option(metavar="PARTY", autocompletion=completing.parties, help="The ultimate consignee.")
+]
+Chip = Annotated[str, typer.Option(metavar="ID", autocompletion=completing.chips, help="A rated chip or system.")]
+Authorization = Annotated[
+    str,
+    typer.Option(
+        metavar="ID|KIND",
+        autocompletion=completing.authorizations,
+        help="An issued one, or a kind such as license or LPP; none if not said.",
+    ),
+]
+Exporter = Annotated[str, typer.Option(metavar="PARTY", autocompletion=completing.parties, help="Who sends.")]
+Owner = Annotated[
+    str,
+    typer.Option(
+        metavar="PARTY", autocompletion=completing.parties, help="Who owns the chips; the recipient if not said."
+    ),
+]
+Operator = Annotated[
+    str,
+    typer.Option(metavar="PARTY", autocompletion=completing.parties, help="Who runs them; the recipient if not said."),
+]
+BookedTo = Annotated[
+    str, typer.Option(metavar="PARTY", autocompletion=completing.parties, help="Whose yearly limit it is booked to.")
+]
+ExportedFrom = Annotated[
+    str, typer.Option(metavar="COUNTRY", autocompletion=completing.countries, help="The country it leaves.")
+]
 EndUse = Annotated[str, typer.Option(metavar="WORD", help="What the chips are for.")]
 Eccn = Annotated[str, typer.Option(metavar="ECCN", help="The item's class; the chip's control if not said.")]
 Facility = Annotated[str, typer.Option(metavar="ID", help="The site where they will stand.")]
-Lab = Annotated[str, typer.Option(metavar="PARTY", help="The lab that tested them.")]
+Lab = Annotated[str, typer.Option(metavar="PARTY", autocompletion=completing.parties, help="The lab that tested them.")]
 Activity = Annotated[str, typer.Option(metavar="WORD", help="export, reexport, transfer or domestic.")]
 Evidence = Annotated[str, typer.Option(metavar="KIND[=REF];...", help="Evidence by kind and reference.")]
 
@@ -86,8 +119,12 @@ def connected() -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     from ledger.settings import Settings
     from schema.database import open_database
 
-    with open_database(Settings.load()) as dsn, psycopg.connect(dsn) as conn:
-        yield conn
+    settings = Settings.load()
+    with open_database(settings) as dsn:
+        with psycopg.connect(dsn) as conn:
+            yield conn
+        if not settings.database_url:
+            completing.leave(dsn, settings)
 
 
 @contextmanager
@@ -141,7 +178,7 @@ def answered(receipt: Receipt, as_json: bool, said: str) -> None:
     if as_json:
         output.say_json({name: getattr(receipt, name) for name in type(receipt)._fields})
     elif receipt.verdict == "refused":
-        output.complain(f"Refused, {receipt.code}: {receipt.message} {receipt.remedy}".rstrip())
+        output.complain(f"Refused, {receipt.code}: {receipt.message}", receipt.code, receipt.remedy)
     else:
         output.say(said)
     if receipt.verdict == "refused":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.asking import figure, limited_to
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 
@@ -23,7 +23,10 @@ def backtest(
     rulebook: Annotated[
         list[str],
         typer.Option(
-            "--rulebook", metavar="NAME|FILE", help="A rulebook to replay the journal under; may be repeated."
+            "--rulebook",
+            metavar="NAME|FILE",
+            autocompletion=completing.rulebooks,
+            help="A rulebook to replay the journal under; may be repeated.",
         ),
     ],
     on: asking.On = "",

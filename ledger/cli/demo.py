@@ -103,7 +103,9 @@ class _Steps:
     def _reconcile(self, typed: str, book: str) -> dict[str, Any]:
         from ledger.cli.reconcile import reconcile
 
-        return self._step(typed, lambda: reconcile(self._day, book, as_json=True), lambda answers: _run(answers[0]))
+        return self._step(
+            typed, lambda: reconcile(self._day, rulebook=book, as_json=True), lambda answers: _run(answers[0])
+        )
 
     def _step(
         self, typed: str, command: Callable[[], None], told: Callable[[list[dict[str, Any]]], str]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def duties(
     on: asking.On = "",
     known: asking.Known = "",
     rulebook: asking.Book = "",
-    party: Annotated[str, typer.Option(metavar="PARTY", help="Only what this party owes.")] = "",
+    party: Annotated[
+        str, typer.Option(metavar="PARTY", autocompletion=completing.parties, help="Only what this party owes.")
+    ] = "",
     every: Annotated[bool, typer.Option("--all", help="List what was done, too.")] = False,
     as_json: asking.AsJson = False,
 ) -> None:

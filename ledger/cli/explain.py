@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.asking import figure, limited_to, marks
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 
@@ -47,14 +47,20 @@ def explain(
     exporter: asking.Exporter = "",
     on: asking.On = "",
     observed: Annotated[bool, typer.Option("--observed", help="A fact reported from outside, not a request.")] = False,
-    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who asks: a party's id.")] = asking.OPERATOR,
+    party: Annotated[
+        str, typer.Option("--as", metavar="PARTY", autocompletion=completing.actors, help="Who asks: a party's id.")
+    ] = asking.OPERATOR,
     known: asking.Known = "",
     rulebook: asking.Book = "",
     last_day: Annotated[str, typer.Option(metavar="DAY", help="The last day of a reservation or grant.")] = "",
     of: Annotated[str, typer.Option(metavar="RECORD.LINE", help="The lot that is drawn on.")] = "",
     cause: Annotated[str, typer.Option(metavar="WORD", help="Why chips are retired.")] = "",
-    from_recipient: Annotated[str, typer.Option(metavar="PARTY", help="Who has the chips now.")] = "",
-    from_destination: Annotated[str, typer.Option(metavar="COUNTRY", help="Where the chips are now.")] = "",
+    from_recipient: Annotated[
+        str, typer.Option(metavar="PARTY", autocompletion=completing.parties, help="Who has the chips now.")
+    ] = "",
+    from_destination: Annotated[
+        str, typer.Option(metavar="COUNTRY", autocompletion=completing.countries, help="Where the chips are now.")
+    ] = "",
     reverses: Annotated[str, typer.Option(metavar="RECORD", help="The record that a reverse takes back.")] = "",
     owner: asking.Owner = "",
     operator: asking.Operator = "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.asking import figure, limited_to
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 
@@ -20,7 +20,12 @@ def exposure(
     on: asking.On = "",
     known: asking.Known = "",
     party: Annotated[
-        str, typer.Option(metavar="PARTY", help="Only this party, or those it was or is the ultimate parent of.")
+        str,
+        typer.Option(
+            metavar="PARTY",
+            autocompletion=completing.parties,
+            help="Only this party, or those it was or is the ultimate parent of.",
+        ),
     ] = "",
     since: Annotated[
         str,

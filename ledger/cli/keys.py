@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 
 if TYPE_CHECKING:
@@ -41,7 +41,12 @@ _COLUMNS = (
 def issue(
     person: Annotated[str, typer.Option(metavar="NAME", help="The person or program that will use it.")],
     role: Annotated[str, typer.Option(metavar="ROLE", help="regulator, exporter, auditor or operator.")],
-    party: Annotated[str, typer.Option(metavar="PARTY", help="The exporter's party; for that role only.")] = "",
+    party: Annotated[
+        str,
+        typer.Option(
+            metavar="PARTY", autocompletion=completing.parties, help="The exporter's party; for that role only."
+        ),
+    ] = "",
     days: Days = 90,
     without_wall: Annotated[
         bool, typer.Option("--without-wall", help="Even if the server makes no role that keeps the party's rows apart.")

@@ -9,9 +9,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import typer
 
 from ledger.core.errors import Corrupt, Problem
 
@@ -23,6 +26,7 @@ INTERRUPTED = 130
 NO_READER = 141
 DEBUG = "CAPLEDGER_DEBUG"
 LOG = "errors.log"  # in the data folder
+_asked: ContextVar[bool] = ContextVar("asked for JSON", default=False)
 
 
 def say(text: str = "") -> None:
@@ -36,11 +40,28 @@ def say_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=not utf8) + "\n")
 
 
-def complain(text: str) -> None:
-    """Print one line to standard error, after the program's name."""
+def complain(text: str, code: str = "", remedy: str = "", **more: str) -> None:
+    """Print one line to standard error: a sentence and its remedy after the program's name; JSON to who asked for it.
+
+    Args:
+        code: stable, for programs. more: what else programs are told, such as `field`.
+    """
+    line = f"capledger: {clean(f'{text} {remedy}'.rstrip())}"
+    if _asked.get():
+        told = {"code": code, "message": clean(text), "remedy": clean(remedy), **more}
+        line = json.dumps({name: value for name, value in told.items() if value or name not in more})
     with suppress(OSError):  # nobody may be listening
-        sys.stderr.write(f"capledger: {clean(text)}\n")
+        sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+
+
+def unusable(problem: Problem, command: str) -> NoReturn:
+    """Say what the ledger says no to, after the command's name, and end the command."""
+    if _asked.get():
+        _tell(problem)
+    else:
+        typer.echo(f"capledger {command}: {problem}", err=True)
+    raise typer.Exit(UNUSABLE)
 
 
 def clean(text: str) -> str:
@@ -50,8 +71,19 @@ def clean(text: str) -> str:
     return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in " ".join(text.split()))
 
 
-def ended(command: Callable[[], Any]) -> int:
-    """Run a command and return the exit status. What went wrong is said in a line or two, never as a traceback."""
+def ended(command: Callable[[], Any], *, as_json: bool = False) -> int:
+    """Run a command and return the exit status. What went wrong is said in a line or two, never as a traceback.
+
+    as_json: whether JSON was asked for; then what went wrong is told in it, too.
+    """
+    asked = _asked.set(as_json)
+    try:
+        return _ended(command)
+    finally:
+        _asked.reset(asked)
+
+
+def _ended(command: Callable[[], Any]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a letter is no reason to fail
@@ -72,7 +104,7 @@ def failed(error: Exception) -> int:
     with suppress(OSError):
         sys.stdout.flush()  # what was answered comes before why it ended
     if isinstance(error, Problem):
-        complain(str(error))
+        _tell(error)
         return SAYS_NO if isinstance(error, Corrupt) else UNUSABLE
     if hasattr(error, "format_message"):  # what typer says of the arguments
         return _misused(error)
@@ -81,9 +113,19 @@ def failed(error: Exception) -> int:
     psycopg = sys.modules.get("psycopg")
     if psycopg and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         reason = str(error).strip().rstrip(".") or "the connection is gone"
-        complain(f"The database failed: {reason}. What was answered is kept; when it runs again, do the same.")
+        remedy = "What was answered is kept; when it runs again, do the same."
+        complain(f"The database failed: {reason}.", "database_failed", remedy)
         return UNUSABLE
     return _defect(error)
+
+
+def _tell(problem: Problem) -> None:
+    """Say what the ledger says no to: as it says itself, and to programs with its parts apart."""
+    if _asked.get():
+        complain(problem.message, problem.code, problem.remedy, where=problem.where,
+                 field=getattr(problem, "field", ""))  # fmt: skip
+    else:
+        complain(str(problem))
 
 
 def no_reader() -> int:
@@ -97,7 +139,7 @@ def _misused(error: Any) -> int:
     message = error.format_message().strip()
     if message:  # it is empty where help was shown instead
         path = getattr(getattr(error, "ctx", None), "command_path", "") or "capledger"
-        complain(f"{message if message.endswith(('.', '?')) else f'{message}.'} Try '{path} --help'.")
+        complain(message if message.endswith((".", "?")) else f"{message}.", "malformed", f"Try '{path} --help'.")
     return int(getattr(error, "exit_code", UNUSABLE))
 
 
@@ -105,11 +147,11 @@ def _defect(error: Exception) -> int:
     what = f"internal error: {type(error).__name__}: {error}".rstrip(": ")
     if os.environ.get(DEBUG, "") not in ("", "0"):
         traceback.print_exception(error)
-        complain(f"{what}; please report it")
+        complain(f"{what}; please report it", "internal_error")
     elif log := _logged(error):
-        complain(f"{what}; please report it with the end of {log}")
+        complain(f"{what}; please report it with the end of {log}", "internal_error")
     else:
-        complain(f"{what}; please report it with what is shown when {DEBUG}=1 is set")
+        complain(f"{what}; please report it with what is shown when {DEBUG}=1 is set", "internal_error")
     return DEFECT
 
 

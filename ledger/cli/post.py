@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.core.errors import Unusable
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ _TITLES = ("line", "key", "verdict", "record", "reason")
 
 def post(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A CSV file; - is standard input.")],
-    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who asks: a party's id.")] = "operator",
+    party: Annotated[
+        str, typer.Option("--as", metavar="PARTY", autocompletion=completing.actors, help="Who asks: a party's id.")
+    ] = "operator",
     observed: Annotated[
         bool, typer.Option("--observed", help="Movements are facts reported from outside, not requests.")
     ] = False,

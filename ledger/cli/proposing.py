@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.tables import Column, fold, say_lines, screen_width, table
 from ledger.core.compute import grouped
 from ledger.core.errors import Malformed
@@ -33,7 +33,9 @@ def propose(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A CSV file; - is standard input.")],
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever decides.")] = "",
     person: asking.Person = "",
-    party: Annotated[str, typer.Option("--as", metavar="PARTY", help="Who asks: a party's id.")] = asking.OPERATOR,
+    party: Annotated[
+        str, typer.Option("--as", metavar="PARTY", autocompletion=completing.actors, help="Who asks: a party's id.")
+    ] = asking.OPERATOR,
     observed: Annotated[
         bool, typer.Option("--observed", help="Movements are facts reported from outside, not requests.")
     ] = False,
@@ -56,6 +58,9 @@ def propose(
 def proposals(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="One proposal's record; all if not said.")] = "",
     every: Annotated[bool, typer.Option("--all", help="Those that are decided, too.")] = False,
+    on: Annotated[
+        str, typer.Option("--on", metavar="DAY", help="As they stood when this day (UTC) ended; today if not said.")
+    ] = "",
     known: asking.Known = "",
     as_json: asking.AsJson = False,
 ) -> None:
@@ -63,17 +68,18 @@ def proposals(
     from ledger import reports
     from ledger.core.movements.fields import whole
 
-    with asking.viewing("", known, "") as view:
-        one = [reports.proposal(view, whole("NUMBER", number))] if number else None
-        found = reports.proposals(view, decided=every) if one is None else one
+    with asking.viewing(on, known, "") as view:
+        one = [reports.proposal(view, whole("NUMBER", number), by=view.on)] if number else None
+        found = reports.proposals(view, decided=every, by=view.on) if one is None else one
         required, at, journal = reports.second_person(view), view.known, view.size
     if as_json:
-        stated = {"known": at, "journal": journal, "four_eyes": reports.second_person_body(required)}
+        stated = {"on": asking.day_of(on).isoformat(), "known": at, "journal": journal,
+                  "four_eyes": reports.second_person_body(required)}  # fmt: skip
         output.say_json({**stated, "proposals": [each.body() for each in found]})
         return
     width = screen_width()
     kind = "" if every or number else "open "
-    count = f"{len(found):,} {kind}proposal{'s' * (len(found) != 1)}"
+    count = f"{len(found):,} {kind}proposal{'s' * (len(found) != 1)}{f' on {on}' if on else ''}"
     say_lines(fold(f"{count} at record {at:,} of {journal:,}. {_required(required)}", width))
     if number:
         say_lines(*(fold(line, width, "    ") for line in _told(found[0])))
@@ -122,6 +128,9 @@ def four_eyes(
     person: asking.Person = "",
     only_propose: asking.Propose = False,
     key: Annotated[str, typer.Option(metavar="KEY", help="Makes repeating it safe; new if not said.")] = "",
+    known: Annotated[
+        str, typer.Option(metavar="RECORD|TIME", help="Show what needed one at a record, a moment or the end of a day.")
+    ] = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """Say what needs a second person from now on, or show what does.
@@ -136,13 +145,15 @@ def four_eyes(
     if not kinds:
         if grant_above:
             raise Malformed("kinds", "--grant-above is said, and no kinds are.", "Add --kinds.")
-        with asking.viewing("", "", "") as view:
+        with asking.viewing("", known, "") as view:
             required = reports.second_person(view)
         if as_json:
             output.say_json(reports.second_person_body(required))
         else:
             say_lines(fold(_required(required), screen_width()))
         return
+    if known:
+        raise Malformed("known", "--known asks, and --kinds states.", "Leave one of them out.")
     key = key or f"four-eyes:{datetime.now(UTC).isoformat()}"
     request = Request("four_eyes", key, {"kinds": kinds, "grant_above": grant_above, "note": note})
     receipt = asking.post_one(asking.proposal_of(request, note) if only_propose else request, person)

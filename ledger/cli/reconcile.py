@@ -27,19 +27,25 @@ _CHANGES = (
 )
 
 
-def reconcile(on: asking.On = "", rulebook: asking.Book = "", as_json: asking.AsJson = False) -> None:
+def reconcile(
+    on: asking.On = "", known: asking.Known = "", rulebook: asking.Book = "", as_json: asking.AsJson = False
+) -> None:
     """Recompute every total from the journal, hold it against its cap, and record the run.
 
     The same position gives the same digest and adds nothing. A rulebook that is not in force is compared and opens
-    no discrepancy. Exit status 1: a total that is kept differs from the journal.
+    no discrepancy. With --known it is only told what a run at that record would have found: nothing is recorded, and
+    no total that is kept is compared. Exit status 1: a total that is kept differs from the journal.
     """
-    from ledger.reconcile import reconcile_caps
+    from ledger.reconcile import reconcile_caps, reconcile_past
 
-    day = asking.day_of(on)
+    day, record = asking.day_of(on), asking.known_at(known)
     with asking.connected() as conn:
-        run = reconcile_caps(conn, on=day, at=datetime.now(UTC), rulebook=rulebook or None)
+        if record is None:
+            run = reconcile_caps(conn, on=day, at=datetime.now(UTC), rulebook=rulebook or None)
+        else:
+            run = reconcile_past(conn, on=day, known=record, rulebook=rulebook or None)
     if as_json:
-        output.say_json({"seq": run.seq, "digest": run.digest, "is_new": run.is_new, "report": run.report})
+        output.say_json({"seq": run.seq or None, "digest": run.digest, "is_new": run.is_new, "report": run.report})
     else:
         _say_run(run, screen_width())
     if run.report["counters"]["differences"]:
@@ -84,6 +90,11 @@ def _say_run(run: Run, width: int | None) -> None:
     if standings:
         say_lines([""], standings_table(sorted(standings, key=_tier), width, by_tier=True))
     _say_changes(report, width)
+    if not run.seq:
+        computed = _several(report["counters"]["computed"], "counter")
+        nothing = f"{computed} computed from the journal up to there. Nothing was recorded: a past record was asked."
+        say_lines([""], fold(nothing, width), [f"Digest {run.digest}"])
+        return
     _say_differences(report["counters"], width)
     new = "recorded" if run.is_new else "stands: the same position, so nothing was added"
     say_lines([""], fold(f"Run {run.seq:,} {new}.", width), [f"Digest {run.digest}"])

@@ -6,13 +6,18 @@ import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ledger.cli import asking, completing, output
 from ledger.cli.adopt import adopt
+from ledger.cli.books import Adopted, Named, books_of, say_known
 from ledger.core.errors import Problem
+
+if TYPE_CHECKING:
+    from ledger import rulebooks
 
 app = typer.Typer(help="Check rulebooks, show and compare what they say, and adopt them.", no_args_is_help=True)
 
@@ -27,74 +32,96 @@ _UNSURE = ("unconfirmed", "secondary source")
 @app.command()
 def lint(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Documents to check, or names of shipped ones.")
+        list[str],
+        typer.Argument(
+            metavar="FILE...", autocompletion=completing.documents, help="Documents to check, or names of shipped ones."
+        ),
     ],
+    as_json: asking.AsJson = False,
 ) -> None:
     """Check rulebooks: every error with its line and a remedy. Exit status 1 where there is one."""
     from ledger import rulebooks
 
-    levels: list[str] = []
+    found: list[rulebooks.Finding] = []
+    told = 0
     for file in files:
         try:
             text, where = rulebooks.read(file)
         except Problem as problem:
-            typer.echo(f"capledger rulebook lint: {problem}", err=True)
-            raise typer.Exit(2) from None
-        for finding in rulebooks.lint(text, where):
-            levels.append(finding.level)
-            typer.echo(finding)
-    counts = ", ".join(_count(levels.count(level), level) for level in ("error", "warning", "note"))
-    typer.echo(f"{_count(len(files), 'file')}: {counts}.")
-    if "error" in levels:
+            output.unusable(problem, "rulebook lint")
+        found += rulebooks.lint(text, where)
+        if not as_json:
+            for finding in found[told:]:
+                typer.echo(finding)
+            told = len(found)
+    counts = {level: sum(each.level == level for each in found) for level in ("error", "warning", "note")}
+    if as_json:
+        output.say_json({"files": len(files), **{f"{level}s": n for level, n in counts.items()},
+                         "findings": [asdict(each) for each in found]})  # fmt: skip
+    else:
+        several = ", ".join(_count(n, level) for level, n in counts.items())
+        typer.echo(f"{_count(len(files), 'file')}: {several}.")
+    if counts["error"]:
         raise typer.Exit(1)
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A shipped rulebook, or a document.")],
+    name: Named,
     on: Annotated[str, typer.Option(metavar="DATE", help="Tiers and lists as of this day; today if not said.")] = "",
     stated: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter, or choose a reading's option."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as exact strings.")] = False,
+    known: Adopted = "",
+    as_json: asking.AsJson = False,
 ) -> None:
     """Show a rulebook: tiers, readings, rules in order, caps and duties, each with its source in law."""
     from ledger import rulebooks
     from ledger.rulebooks.wording import describe
 
     try:
-        told = describe(rulebooks.load(rulebooks.with_settings(name, stated or ())), _day(on))
+        (book,), at = books_of(known, rulebooks.with_settings(name, stated or ()))
+        told = describe(book, asking.day_of(on))
     except Problem as problem:
-        typer.echo(f"capledger rulebook show: {problem}", err=True)
-        raise typer.Exit(2) from None
+        output.unusable(problem, "rulebook show")
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({**told, **at}, ensure_ascii=False, indent=2))
     else:
+        say_known(at)
         _print(told)
 
 
 @app.command()
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="A shipped rulebook, or a document; A?NAME=VALUE sets.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="The one to compare it with.")],
+    before: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            autocompletion=completing.documents,
+            help="A shipped rulebook, or a document; A?NAME=VALUE sets.",
+        ),
+    ],
+    after: Annotated[
+        str, typer.Argument(metavar="B", autocompletion=completing.documents, help="The one to compare it with.")
+    ],
+    known: Adopted = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say in words what is other in B than in A: who moves to which tier, which limit rises, and from which day."""
-    from ledger import rulebooks
     from ledger.rulebooks.comparing import compare
 
     try:
-        books = rulebooks.load(before), rulebooks.load(after)
+        books, at = books_of(known, before, after)
     except Problem as problem:
-        typer.echo(f"capledger rulebook diff: {problem}", err=True)
-        raise typer.Exit(2) from None
-    found = compare(*books)
+        output.unusable(problem, "rulebook diff")
+    found = compare(books[0], books[1])
     if as_json:
         heads = [{"rulebook": book.name, "revision": book.revision, "sha256": book.sha256} for book in books]
         told = [{"part": each.part, "words": each.words} for each in found]
-        typer.echo(json.dumps({"a": heads[0], "b": heads[1], "differences": told}, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({"a": heads[0], "b": heads[1], **at, "differences": told}, ensure_ascii=False, indent=2))
         return
+    say_known(at)
     a, b = (f"{book.name} (revision {book.revision})" for book in books)
     typer.echo(f"From {a} to {b}: {_count(len(found), 'difference')}.")
     part = ""
@@ -105,15 +132,6 @@ def diff(
         _wrapped("  ", "    ", each.words)
     if not found and books[0].sha256 != books[1].sha256:
         typer.echo("The documents are written differently and say the same.")
-
-
-def _day(text: str) -> date:
-    from ledger.core.errors import Malformed
-
-    try:
-        return date.fromisoformat(text) if text else datetime.now(UTC).date()
-    except ValueError:
-        raise Malformed("on", f'--on "{text}" is not a date.', "Write YYYY-MM-DD.") from None
 
 
 def _count(number: int, word: str, words: str = "") -> str:

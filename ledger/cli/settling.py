@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,21 +30,24 @@ _COLUMNS = (
 
 def discrepancies(
     every: Annotated[bool, typer.Option("--all", help="Those that are resolved, too.")] = False,
+    on: asking.Dated = "",
     known: asking.Known = "",
     as_json: asking.AsJson = False,
 ) -> None:
     """List what does not reconcile or broke a rule: amount, age, owner, state and what is said of it."""
     from ledger import reports
 
-    with asking.viewing("", known, "") as view:
-        found, at, journal = reports.discrepancies(view, resolved=every), view.known, view.size
+    with asking.viewing(on, known, "") as view:
+        found = reports.discrepancies(view, resolved=every, by=view.on if on else date.max)
+        at, journal, now = view.known, view.size, view.moment(datetime.now(UTC))
     if as_json:
-        output.say_json({"known": at, "journal": journal, "discrepancies": [each.body() for each in found]})
+        told = {"on": asking.day_of(on).isoformat(), "known": at, "journal": journal}
+        output.say_json({**told, "discrepancies": [each.body() for each in found]})
         return
-    width, now = screen_width(), datetime.now(UTC)
+    width = screen_width()
     kind = "" if every else "unresolved "
     count = f"{len(found):,} {kind}discrepanc{'y' if len(found) == 1 else 'ies'}"
-    say_lines(fold(f"{count} at record {at:,}.", width))
+    say_lines(fold(f"{count}{f' dated up to {on}' if on else ''} at record {at:,}.", width))
     if found:
         say_lines([""], table(_COLUMNS, [_row(each, now) for each in found], width))
 

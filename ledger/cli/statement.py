@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger.cli import asking, output
+from ledger.cli import asking, completing, output
 from ledger.cli.asking import figure
 from ledger.cli.caps import standings_table
 from ledger.cli.tables import Column, fold, screen_width, table
@@ -63,7 +63,12 @@ def statement(
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="The last day.")],
     exporter: asking.Exporter = "",
     recipient: asking.Recipient = "",
-    country: Annotated[str, typer.Option(metavar="COUNTRY", help="The destination: code, or exact name.")] = "",
+    country: Annotated[
+        str,
+        typer.Option(
+            metavar="COUNTRY", autocompletion=completing.countries, help="The destination: code, or exact name."
+        ),
+    ] = "",
     known: asking.Known = "",
     rulebook: asking.Book = "",
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json, csv or pdf.")] = "text",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ledger import reference
+from ledger.cli import completing, output
 from ledger.core import compute
 from ledger.core.errors import Malformed, Problem
 from ledger.core.facts import Chip
@@ -29,7 +30,12 @@ def tpp(
         typer.Option(metavar="BITS", help="Bit length of the operation, one for each --tops; the highest TPP counts."),
     ] = None,
     chip: Annotated[
-        str, typer.Option(metavar="ID", help="A chip or system of the catalog, such as nvidia-h100-sxm5-80.")
+        str,
+        typer.Option(
+            metavar="ID",
+            autocompletion=completing.catalog,
+            help="A chip or system of the catalog, such as nvidia-h100-sxm5-80.",
+        ),
     ] = "",
     ics: Annotated[str, typer.Option(metavar="COUNT", help="How many of the chips (integrated circuits).")] = "",
     die_area: Annotated[
@@ -54,8 +60,7 @@ def tpp(
         show = _as_json if as_json else _as_lines
         typer.echo(show(rated, unit, with_control=bool(chip) or asked_class))
     except Problem as problem:
-        typer.echo(f"capledger tpp: {problem}", err=True)
-        raise typer.Exit(2) from None
+        output.unusable(problem, "tpp")
 
 
 def _stated(tops: list[str], bits: list[str], ics: str) -> Chip:

@@ -9,6 +9,11 @@ from ledger.core.errors import Malformed
 LONGEST_NUMBER = 18  # digits: what the journal can count to
 
 
+def end_of(day: date) -> datetime:
+    """Return a day's last moment, in UTC."""
+    return datetime.combine(day, datetime.max.time(), UTC)
+
+
 def known_at(text: str, name: str = "known") -> int | datetime:
     """Return a journal number, or a moment: of a day its last, of one without a zone as UTC.
 
@@ -19,7 +24,7 @@ def known_at(text: str, name: str = "known") -> int | datetime:
         if text.isdecimal() and text.isascii() and len(text) <= LONGEST_NUMBER:
             return int(text)
         if len(text) == len("2026-06-30"):
-            return datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
+            return end_of(date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

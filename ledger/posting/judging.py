@@ -19,7 +19,6 @@ from ledger.core.movements import Movement
 from ledger.core.records import MOVEMENT_POSTED, REQUEST_REFUSED
 from ledger.core.refusals import LEAVES_KEY_OPEN, OPERATOR, Refusal
 from ledger.core.theirs import is_theirs
-from ledger.positions import fetch_ahead
 from ledger.posting import authorizing, disputing, noticing, proposing
 from ledger.posting.batch import LEDGER, Batch
 from ledger.posting.declaring import stock_moves
@@ -66,7 +65,7 @@ class Judging:
             if isinstance(each, Asked) and each.movement and key not in settled
         ]
         if len(movements) > 1:  # a single one fetches what it meets
-            fetch_ahead(self.memory.position, self.memory.source, movements)
+            self.memory.fetch_ahead(movements)
         answers = self._answers({seq for seq, _ in settled.values()})
         outcomes: list[Outcome] = []
         within: dict[tuple[str, str], tuple[Asked, Outcome]] = {}

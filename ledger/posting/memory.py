@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledger.core.knowledge import Adoption, Knowledge
+from ledger.core.movements import Movement
 from ledger.core.refusals import Refusal
-from ledger.positions import Books, learn, open_position
+from ledger.positions import Beside, Books, fetch_ahead, learn, open_position
 from ledger.posting import adopting
 from ledger.posting.batch import Batch, Scopes, scopes_of
 from ledger.posting.disputing import Disputed
@@ -16,8 +19,8 @@ MOST_HELD = 200_000  # lots and counters remembered before a writer starts afres
 class Memory:
     """Valid for one journal size. Another writer's commit moves it on: then all but the facts is fetched anew."""
 
-    def __init__(self, conn: Connection) -> None:
-        self.conn = conn
+    def __init__(self, conn: Connection, aside: Connection | None = None) -> None:
+        self.conn, self._aside = conn, aside
         self.forget()
 
     def forget(self) -> None:
@@ -31,6 +34,7 @@ class Memory:
         self.position = open_position(self.knowledge, self.source, self.books, ())
         self.scopes = Scopes()
         self._disputed: Disputed | None = None
+        self._beside: Beside | None = None
         self.size = -1
 
     @property
@@ -50,9 +54,16 @@ class Memory:
         self.size = size
 
     def committed(self, size: int) -> None:
-        """Take the journal's new end, written from this memory."""
+        """Take the journal's new end, written from this memory, or about to be."""
+        if self._aside:
+            source = DatabaseSource(self._aside, self.source.profiles.through(self._aside))
+            self._beside = Beside(source, self.position.pending)
         self.position.committed()
         self.size = self.knowledge.seq = size
+
+    def fetch_ahead(self, movements: Sequence[Movement]) -> None:
+        """Fetch what judging movements looks at; beside the last commit, as far as that touches nothing of it."""
+        fetch_ahead(self.position, self.source, movements, self._beside)
 
     def adopt(self, adoption: Adoption, batch: Batch) -> list[Refusal]:
         """Ask an adopted book from now on; return what it finds over already."""

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from ledger.core import four_eyes, movements, registrations
 from ledger.core.deciding import voice_of
-from ledger.core.errors import Malformed
+from ledger.core.errors import Malformed, Problem
+from ledger.core.facts import UNKNOWN
 from ledger.core.movements import Movement, fields
 from ledger.core.records import canonical, fingerprint
+from ledger.reference import countries
 from ledger.rulebooks import parse_bundle, refuse_proposal
 
 KINDS = (
@@ -23,6 +25,7 @@ ALONE = {
     "decision": "What is approved may be an adoption, which computes every counter anew.",
 }  # kinds of request that share their commit with no other
 LONGEST_KEY = 200
+COUNTRY_FIELDS = ("destination", "headquarters", "from_destination", "exported_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,23 @@ class Asked(NamedTuple):
     proposed: Asked | None = None
 
 
-def read(request: Request) -> Asked:
-    """Return a request read and typed. Raises `Malformed` for the first field that cannot be read."""
+def read_or_refuse(request: Request, *, alone: bool) -> Asked | Receipt:
+    """Return a request read and typed, or the receipt that says why it cannot be. alone: it has a commit of its own."""
+    try:
+        if request.kind in ALONE and not alone:
+            raise Malformed("kind", ALONE[request.kind], "Post it alone.")
+        return read(request)
+    except Malformed as problem:
+        return Receipt("refused", request.key, None, "malformed", problem.message, problem.remedy)
+    except Problem as problem:
+        return Receipt("refused", request.key, None, "malformed", str(problem))
+
+
+def read(request: Request, *, is_recorded: bool = False) -> Asked:
+    """Return a request read and typed. Raises `Malformed` for the first field that cannot be read.
+
+    is_recorded: it stands in the journal, and may name a country that is none any more.
+    """
     if request.kind not in KINDS:
         raise Malformed("kind", f"There is no request of kind '{request.kind}'.", f"Use one of: {', '.join(KINDS)}.")
     key = request.key
@@ -99,9 +117,23 @@ def read(request: Request) -> Asked:
             raise Malformed("key", f"Key '{key}' is that of what is proposed.", "Give the proposal a key of its own.")
     else:
         body = _body(request)
+    if not is_recorded:
+        refuse_no_country(body)
     content = canonical(body)
     print_ = fingerprint(request.kind, voice, content)
     return Asked(request, request.kind, voice, body, content, print_, movement, proposed)
+
+
+def refuse_no_country(body: Mapping[str, Any]) -> None:
+    """Refuse a country's code that is written well and that no country has: no rulebook could ever say its tier."""
+    for stated in (body, *body.get("lines", ())):
+        for field in COUNTRY_FIELDS:
+            code = stated.get(field)
+            if code and code != UNKNOWN and code not in countries():
+                raise Malformed(
+                    field, f"{field} is '{code}', which is the code of no country.",
+                    "Use its ISO 3166 code, such as AE; what has none cannot be registered.",
+                )  # fmt: skip
 
 
 def _proposal(raw: Mapping[str, Any]) -> tuple[Asked, dict[str, Any]]:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import psycopg
 from psycopg.pq import TransactionStatus
 
+from ledger.collecting import without_collecting
 from ledger.core import four_eyes, judgments, records
 from ledger.core.deciding import judge_entries
-from ledger.core.errors import Malformed, Problem
 from ledger.core.merkle import Frontier
 from ledger.core.movements import Movement
 from ledger.core.records import REQUEST_REFUSED
 from ledger.core.refusals import OPERATOR, Refusal
+from ledger.posting.ahead import Ahead, receipts_of
 from ledger.posting.authorizing import release_of
 from ledger.posting.batch import LEDGER, Batch, sealed
-from ledger.posting.judging import Judging, Outcome, RefusedTogether
+from ledger.posting.judging import Judging, RefusedTogether
 from ledger.posting.memory import Memory
-from ledger.posting.requests import ALONE, Asked, Asker, Receipt, Request, read
+from ledger.posting.requests import Asked, Asker, Receipt, Request, read_or_refuse
 from ledger.store import writing
 from ledger.store.source import Connection
 from schema.queries import SQL
 
-AT_ONCE = 8  # lines of movements that are posted without locking first
+AT_ONCE = 8  # requests that are posted without locking first
+MOST_AHEAD = 1_000  # lines of movements that are judged on what is remembered
 
 
 @dataclass(slots=True)
@@ -41,9 +43,10 @@ class _Head:
 class Writer:
     """Writes through one connection, and remembers what it needs from commit to commit. One thread at a time."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, aside: Connection | None = None) -> None:
+        """Write through a connection; what is judged ahead is looked up through another, if there is one."""
         self._conn = conn
-        self._memory = Memory(conn)
+        self._memory = Memory(conn, aside)
         self._end: _Head | None = None  # the journal's end, where this writer wrote it last and alone
         self._prefers_indexes = False
         self.built_on = 0  # how long the journal was before the last commit: what a receipt names up to there is older
@@ -64,7 +67,7 @@ class Writer:
             psycopg.Error: nothing was written, or, where the answer to the commit was lost, everything was: ask again
             under the same keys.
         """
-        with _without_collecting():
+        with without_collecting():
             return self._post(requests, [Asker(actor, four_eyes.person_of(person))] * len(requests), at, together)
 
     def post_from_many(
@@ -72,17 +75,17 @@ class Writer:
     ) -> list[Receipt]:
         """Do the same for requests of several askers; each gets the receipt that it would get posted alone."""
         askers = [Asker(asker.actor, four_eyes.person_of(asker.person)) for asker, _ in requests]
-        with _without_collecting():
+        with without_collecting():
             return self._post([request for _, request in requests], askers, at, together)
 
     def _post(
         self, requests: Sequence[Request], askers: Sequence[Asker], at: datetime, together: bool
     ) -> list[Receipt]:
-        asked: list[Asked | Receipt] = [_read(request, alone=len(requests) == 1) for request in requests]
+        if not together and (receipts := self._post_at_once(list(zip(askers, requests, strict=True)), at)) is not None:
+            return receipts
+        asked: list[Asked | Receipt] = [read_or_refuse(request, alone=len(requests) == 1) for request in requests]
         keys = [(asker.actor, each.request.key) for asker, each in zip(askers, asked, strict=True)
                 if isinstance(each, Asked)]  # fmt: skip
-        if not together and (receipts := self._post_at_once(asked, askers, keys, at)) is not None:
-            return receipts
         try:
             with self._commit(keys) as head:
                 batch = Batch(head.size)
@@ -91,7 +94,7 @@ class Writer:
                 self._write(batch, head, at)
         except RefusedTogether as refused:
             return self._refuse_together(asked, refused, askers[refused.at], at)
-        return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
+        return receipts_of(outcomes, batch)
 
     def release_lapsed(self, *, on: date, at: datetime) -> int:
         """Release what lapsed before a day, reservations and the open rest of licenses; return how many lots.
@@ -195,38 +198,68 @@ class Writer:
         self._memory.committed(batch.size + len(batch.drafts))
         self._end = _Head(frontier.size, frontier, recorded_at, profiles, {})
 
-    def _post_at_once(
-        self, asked: list[Asked | Receipt], askers: Sequence[Asker], keys: list[tuple[str, str]], at: datetime
-    ) -> list[Receipt] | None:
-        """Post few movements in one round trip, if nobody else wrote since; None where that cannot be, or was not so.
+    def judge_ahead(self, requests: Sequence[tuple[Asker, Request]], *, at: datetime) -> Ahead | None:
+        """Judge movements on what is remembered, and remember what they do, as if that had been written already.
 
-        What is judged is what this writer remembers, which is exact as long as the journal has not grown. Whether it
-        has is looked at under the head's lock, with the keys, before anything is written.
+        What is remembered is exact as long as the journal has not grown. Whether it has is looked at with the keys,
+        under the head's lock, when it is written; if so, all this is void and `forget` has to be told.
+
+        Returns None where they cannot be judged so.
         """
-        memory, end, conn = self._memory, self._end, self._conn
-        movements = [each.movement for each in asked if isinstance(each, Asked) and each.movement]
-        few = len(movements) == len(asked) and sum(len(movement.lines) for movement in movements) <= AT_ONCE
-        idle = conn.info.transaction_status is TransactionStatus.IDLE and not conn.autocommit
-        if end is None or not few or not idle or end.size != memory.size or memory.is_full:
+        end, memory = self._end, self._memory
+        if end is None or end.size != memory.size or memory.is_full:
             return None
-        batch, self._end, conn.autocommit = Batch(end.size), None, True
+        asked = [read_or_refuse(request, alone=len(requests) == 1) for _, request in requests]
+        movements = [each.movement for each in asked if isinstance(each, Asked) and each.movement]
+        lines = sum(len(movement.lines) for movement in movements)
+        if not movements or len(movements) < len(asked) or lines > MOST_AHEAD:
+            return None
+        askers = [Asker(asker.actor, four_eyes.person_of(asker.person)) for asker, _ in requests]
+        batch, self._end = Batch(end.size), None
+        try:
+            with without_collecting():
+                outcomes = Judging(memory, batch, OPERATOR, at).all(asked, askers, {}, together=False)
+                rows = self._sealed(batch, end, at)
+                actors, keys = [asker.actor for asker in askers], [request.key for _, request in requests]
+                parameters = writing.parameters_of(rows, expected=end.size, askers=actors, keys=keys)
+        except BaseException:
+            self.forget()
+            raise
+        return Ahead(outcomes, batch, rows, parameters)
+
+    def written(self, ahead: Ahead) -> None:
+        """Go on from what was judged ahead: it is written, or about to be."""
+        self._committed(ahead.batch, ahead.rows)
+        self.built_on = ahead.batch.size
+
+    def forget(self) -> None:
+        """Remember facts only: what was judged ahead was not written, and it would have changed no fact."""
+        self._memory.forget_movements()
+        self._end = None
+
+    def _post_at_once(self, requests: Sequence[tuple[Asker, Request]], at: datetime) -> list[Receipt] | None:
+        """Post few movements in one round trip; None where that cannot be, or somebody else wrote since."""
+        conn = self._conn
+        idle = conn.info.transaction_status is TransactionStatus.IDLE and not conn.autocommit
+        if len(requests) > AT_ONCE or not idle or self._end is None:
+            return None
+        conn.autocommit = True
         try:
             if not self._prefers_indexes:
                 conn.execute(SQL["prefer_indexes"])
                 self._prefers_indexes = True
-            outcomes = Judging(memory, batch, OPERATOR, at).all(asked, askers, {}, together=False)
-            rows = self._sealed(batch, end, at)
-            apart = _apart(keys)
-            if rows.are_few and writing.write_at(
-                conn, rows, expected=end.size, askers=apart["askers"], keys=apart["asked"]
-            ):
-                self._committed(batch, rows)
-                self.built_on = end.size
-                return [_with_leaf_hash(outcome, batch) for outcome in outcomes]
-            memory.forget_movements()
+            ahead = self.judge_ahead(requests, at=at)
+            if ahead is None:
+                return None
+            row = psycopg.RawCursor(conn).execute(SQL["post_few_at"], ahead.parameters).fetchone()
+            if row and row[0]:
+                self.written(ahead)
+                return ahead.receipts()
+            self.forget()
             return None
         except BaseException:
-            memory.forget()
+            self._memory.forget()
+            self._end = None
             raise
         finally:
             if not conn.closed:
@@ -259,36 +292,3 @@ class Writer:
 def _apart(keys: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     """Return organizations and their keys as two lists, as the database is asked about them."""
     return {"askers": [actor for actor, _ in keys], "asked": [key for _, key in keys]}
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Judging makes many small values and no circles: looking for circles meanwhile takes a quarter of the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _read(request: Request, *, alone: bool) -> Asked | Receipt:
-    try:
-        if request.kind in ALONE and not alone:
-            raise Malformed("kind", ALONE[request.kind], "Post it alone.")
-        return read(request)
-    except Malformed as problem:
-        return Receipt("refused", request.key, None, "malformed", problem.message, problem.remedy)
-    except Problem as problem:
-        return Receipt("refused", request.key, None, "malformed", str(problem))
-
-
-def _with_leaf_hash(outcome: Outcome, batch: Batch) -> Receipt:
-    """Return a receipt with the leaf hash of the record that was just written."""
-    receipt = outcome if isinstance(outcome, Receipt) else Receipt("posted", outcome[0].request.key, outcome[1])
-    if receipt.seq is None or receipt.seq <= batch.size:
-        return receipt
-    said = receipt.message or batch.said.get(receipt.seq, "")
-    return receipt._replace(message=said, leaf_hash=batch.leaves[receipt.seq - batch.size - 1].hex())

@@ -24,6 +24,7 @@ from ledger.positions import learn
 from ledger.posting import Writer
 from ledger.reconcile.checking import run_row
 from ledger.reconcile.replay import Replay, counters_from_journal
+from ledger.reports.reader import record_at
 from ledger.reports.standings import CapStanding, of_amounts, total_on
 from ledger.store.source import Connection
 from schema.queries import SQL
@@ -67,22 +68,18 @@ def reconcile_caps(
         size = _size(conn)
         knowledge = learn(conn, Knowledge(), size)
         adoption = _adoption(knowledge, on, rulebook)
-        number = _one(conn, "newest_unreconciled", {})[0]
+        number = _one(conn, "newest_unreconciled", {"known": size})[0]
         name = adoption.book.name
         same = {"number": number, "day": on, "rulebook": name, "inputs": NO_INPUTS}
         before = _run(conn.execute(SQL["same_run"], same).fetchone())
-        last = _predecessor(conn, before, name)
-        replay = Replay(conn, size)
-        counters = counters_from_journal(replay, [Lens(adoption.book, adoption.seq)])
-        if replay.faults:
-            raise Corrupt("broken_journal", f"The journal is not intact: {replay.faults[0]}.", "Run capledger check.")
+        last = _predecessor(conn, before, name, size)
+        counters = _recomputed(conn, size, adoption)
         differences = _compare(conn, counters, adoption) if adoption.seq else []
     finally:
         conn.rollback()
     standings = of_amounts({key: total_on(days, on) for key, days in counters.items()}, adoption, knowledge, on)
     report = _report(on, number, adoption, standings, differences, len(counters), last)
-    body = records.canonical(report)
-    digest = sha256(body).hexdigest()
+    digest = sha256(records.canonical(report)).hexdigest()
     if before:
         if before.digest != digest:
             raise Corrupt(
@@ -91,6 +88,38 @@ def reconcile_caps(
             )  # fmt: skip
         return Run(before.seq, digest, report, False)
     return _record(conn, report, digest, _breaches(standings, differences, adoption, on), actor, at)
+
+
+def reconcile_past(
+    conn: Connection, *, on: date, known: int | datetime, rulebook: str | None = None
+) -> Run:  # fmt: skip
+    """Recompute every counter from the journal up to a record and hold totals against caps, as a run then would have.
+
+    Nothing is recorded: seq is 0. Counters that are kept are of now, so that none is compared.
+
+    Raises:
+        NotFound: there is no such record; and as `reconcile_caps`.
+    """
+    try:
+        at = record_at(conn, known, _size(conn))
+        knowledge = learn(conn, Knowledge(), at)
+        adoption = _adoption(knowledge, on, rulebook)
+        number = _one(conn, "newest_unreconciled", {"known": at})[0]
+        last = _predecessor(conn, None, adoption.book.name, at)
+        counters = _recomputed(conn, at, adoption)
+    finally:
+        conn.rollback()
+    standings = of_amounts({key: total_on(days, on) for key, days in counters.items()}, adoption, knowledge, on)
+    report = _report(on, number, adoption, standings, [], len(counters), last, is_compared=False)
+    return Run(0, sha256(records.canonical(report)).hexdigest(), report, False)
+
+
+def _recomputed(conn: Connection, known: int, adoption: Adoption) -> dict[Key, dict[date, Amount]]:
+    replay = Replay(conn, known)
+    counters = counters_from_journal(replay, [Lens(adoption.book, adoption.seq)])
+    if replay.faults:
+        raise Corrupt("broken_journal", f"The journal is not intact: {replay.faults[0]}.", "Run capledger check.")
+    return counters
 
 
 def _record(
@@ -123,12 +152,12 @@ def _record(
 
 def _report(
     on: date, number: int, adoption: Adoption, standings: list[CapStanding], differences: list[dict[str, Any]],
-    counters: int, last: _Last | None,
+    counters: int, last: _Last | None, *, is_compared: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     book = adoption.book
     return {
         "changes": _changes(standings, last),
-        "counters": {"computed": counters, "differences": differences, "kept": bool(adoption.seq)},
+        "counters": {"computed": counters, "differences": differences, "kept": is_compared and bool(adoption.seq)},
         "inputs_sha256": NO_INPUTS,
         "number": number,
         "on": on.isoformat(),
@@ -233,10 +262,10 @@ def _adoption(knowledge: Knowledge, on: date, rulebook: str | None) -> Adoption:
     return Adoption(0, rulebooks.named(rulebook, [each.book for each in knowledge.adoptions]), EVER)
 
 
-def _predecessor(conn: Connection, before: _Last | None, rulebook: str) -> _Last | None:
+def _predecessor(conn: Connection, before: _Last | None, rulebook: str, known: int) -> _Last | None:
     """Return the run recorded before: before this same run, where it was recorded already, else the newest."""
     if before is None:
-        return _run(conn.execute(SQL["last_run"], {"rulebook": rulebook}).fetchone())
+        return _run(conn.execute(SQL["last_run"], {"rulebook": rulebook, "known": known}).fetchone())
     named = before.report["predecessor"]
     return _run(conn.execute(SQL["run"], {"seq": named["seq"]}).fetchone()) if named else None
 

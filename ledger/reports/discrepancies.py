@@ -53,13 +53,17 @@ class Discrepancy:
         }
 
 
-def discrepancies(view: View, *, resolved: bool = False) -> list[Discrepancy]:
-    """Return the discrepancies that were known and not resolved at the view's record, whatever day they are dated,
-    oldest first; the resolved ones too where they are asked for."""
+def discrepancies(view: View, *, resolved: bool = False, by: date = date.max) -> list[Discrepancy]:
+    """Return the discrepancies that were known and not resolved at the view's record, oldest first; the resolved ones
+    too where they are asked for.
+
+    Args:
+        by: only those dated up to this day.
+    """
     if view.known == view.size:
         rows = view.conn.execute(SQL["all_discrepancies" if resolved else "open_discrepancies"])
-        return [_told(row) for row in rows]
-    opened = view.conn.execute(SQL["discrepancies_opened"], {"known": view.known, "day": date.max}).fetchall()
+        return [each for row in rows if (each := _told(row)).effective_on <= by]
+    opened = view.conn.execute(SQL["discrepancies_opened"], {"known": view.known, "day": by}).fetchall()
     known = said_by(view, opened)
     found = []
     for row in opened:

@@ -44,14 +44,16 @@ class Happening:
 
 
 def history(
-    view: View, subject: str, *, moved: bool = True, before: int | None = None, most: int | None = None
-) -> list[Happening]:
+    view: View, subject: str, *, moved: bool = True, before: int | None = None, most: int | None = None,
+    by: date = date.max,
+) -> list[Happening]:  # fmt: skip
     """Return everything recorded about a subject up to the view's record, oldest first.
 
     Args:
         moved: False leaves out the entries, of which there may be very many.
         before: only what was recorded before this record.
         most: only the newest so many, which may be cut within a record.
+        by: of what has a day, only what is dated up to this one.
 
     Raises:
         NotFound: nothing is recorded of it.
@@ -64,6 +66,7 @@ def history(
             f"Nothing is recorded about '{subject}' up to record {view.known:,}.",
             "Name a party, country, chip or authorization as the ledger knows it.",
         )
+    found = [each for each in found if each.day is None or each.day <= by]
     return sorted(found, key=lambda each: each.seq)[-(most or 0) :]
 
 

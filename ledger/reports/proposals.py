@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 
 from ledger.core import four_eyes
+from ledger.core.asof import end_of
 from ledger.core.errors import NotFound
 from ledger.core.facts import FourEyes
-from ledger.reports.reader import View
+from ledger.reports.reader import View, record_at
 from schema.queries import SQL
 
 
@@ -103,20 +104,34 @@ class Proposal:
         }
 
 
-def proposals(view: View, *, decided: bool = False) -> list[Proposal]:
-    """Return the proposals that wait at the view's record, oldest first; the decided ones too where asked for."""
-    rows = view.conn.execute(SQL["proposals"], {"known": view.known, "decided": decided})
+def proposals(view: View, *, decided: bool = False, by: date | None = None) -> list[Proposal]:
+    """Return the proposals that wait at the view's record, oldest first; the decided ones too where asked for.
+
+    Args:
+        by: as they stood when this day ended; what was proposed or decided later is left out.
+    """
+    rows = view.conn.execute(SQL["proposals"], {"known": _known_by(view, by), "decided": decided})
     return [_proposal(*row) for row in rows]
 
 
-def proposal(view: View, number: int) -> Proposal:
-    """Return one proposal. Raises `NotFound` where no record up to the view's makes it."""
-    row = view.conn.execute(SQL["proposal_known"], {"known": view.known, "seq": number}).fetchone()
+def proposal(view: View, number: int, *, by: date | None = None) -> Proposal:
+    """Return one proposal. Raises `NotFound` where no record up to the view's makes it.
+
+    Args:
+        by: as it stood when this day ended.
+    """
+    known = _known_by(view, by)
+    row = view.conn.execute(SQL["proposal_known"], {"known": known, "seq": number}).fetchone()
     if row is None:
         raise NotFound(
-            f"There is no proposal {number} up to record {view.known:,}.", "List them with capledger proposals --all."
+            f"There is no proposal {number} up to record {known:,}.", "List them with capledger proposals --all."
         )
     return _proposal(*row)
+
+
+def _known_by(view: View, by: date | None) -> int:
+    """Return the last record up to the view's that was there when a day ended."""
+    return view.known if by is None else min(view.known, record_at(view.conn, end_of(by), view.size))
 
 
 def second_person(view: View) -> FourEyes:

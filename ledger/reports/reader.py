@@ -54,6 +54,13 @@ class View:
         """Return the same view of another day."""
         return self if day == self.on else replace(self, on=day)
 
+    def moment(self, now: datetime) -> datetime:
+        """Return the moment that ages are counted against: of what is known at a past record, that record's."""
+        if self.known == self.size:
+            return now
+        row = self.conn.execute(SQL["recorded_at"], {"seq": self.known}).fetchone()
+        return row[0] if row else now
+
     def stamp(self) -> dict[str, Any]:
         """Return what every answer carries: day, record, journal size and rulebook."""
         adoption = self.adoption

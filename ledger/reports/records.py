@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ledger.core import judgments
+from ledger.core.movements import fields
 from ledger.reports.reader import View
 from schema.queries import SQL
 
@@ -29,6 +30,11 @@ class AskedMovement:
     leaf_hash: str
     movement: Mapping[str, Any]
 
+    @property
+    def day(self) -> date:
+        """The day that it is dated."""
+        return fields.day("effective_on", self.movement["effective_on"])
+
     def body(self) -> dict[str, Any]:
         """Return it as JSON."""
         return {
@@ -47,15 +53,16 @@ class Page:
     has_more: bool
 
 
-def movements_after(view: View, after: int, most: int, *, party: str = "") -> Page:
+def movements_after(view: View, after: int, most: int, *, party: str = "", by: date = date.max) -> Page:
     """Return movements recorded after a record, refused ones too, oldest first, up to the view's record.
 
     Args:
-        most: how many records to look at. party: only this exporter's own; "" is everyone's.
+        most: how many records to look at. party: only this exporter's own; "" is everyone's. by: only those dated up
+            to this day.
     """
     wanted = {"after": after, "known": view.known, "most": most, "party": party}
     rows = view.conn.execute(SQL["asked_of_party_after" if party else "asked_after"], wanted).fetchall()
-    items = [item for row in rows if (item := _item(*row))]
+    items = [item for row in rows if (item := _item(*row)) and item.day <= by]
     is_full = len(rows) == most
     return Page(items, rows[-1][0] if is_full else max(after, view.known), is_full and rows[-1][0] < view.known)
 

@@ -34,19 +34,30 @@ class RecordedRun:
         return body if self.report is None else {**body, "report": self.report}
 
 
-def runs(view: View, most: int, *, before: int | None = None) -> list[RecordedRun]:
-    """Return the runs recorded before a record and up to the view's, newest first, without their reports."""
-    wanted = {"before": view.known + 1 if before is None else before, "known": view.known, "most": most}
+def runs(view: View, most: int, *, before: int | None = None, by: date = date.max) -> list[RecordedRun]:
+    """Return the runs recorded before a record and up to the view's, newest first, without their reports.
+
+    Args:
+        by: only those of days up to it.
+    """
+    before = view.known + 1 if before is None else before
+    wanted = {"before": before, "known": view.known, "most": most, "by": by}
     return [RecordedRun(*row) for row in view.conn.execute(SQL["runs_before"], wanted)]
 
 
-def run(view: View, seq: int) -> RecordedRun:
+def run(view: View, seq: int, *, by: date = date.max) -> RecordedRun:
     """Return one run with its report.
 
+    Args:
+        by: the last day that it may be of.
+
     Raises:
-        NotFound: no run was recorded there by then.
+        NotFound: no such run was recorded there by then.
     """
     row = view.conn.execute(SQL["run"], {"seq": seq}).fetchone()
     if row is None or seq > view.known:
         raise NotFound(f"Record {seq:,} is no reconciliation.", "Look at the list of runs first.")
-    return replace(RecordedRun(*row[:7]), report=json.loads(row[7]))
+    found = replace(RecordedRun(*row[:7]), report=json.loads(row[7]))
+    if found.day > by:
+        raise NotFound(f"Record {seq:,} is a reconciliation of {found.day}.", "Ask for that day or a later one.")
+    return found

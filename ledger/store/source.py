@@ -30,6 +30,12 @@ class Profiles:
         self._learned = 0
         self._whole = 0  # up to this number every profile is held
 
+    def through(self, conn: Connection) -> Profiles:
+        """Return the same profiles, which learn through another connection."""
+        found = Profiles(conn)
+        found.by_id, found.ids = self.by_id, self.ids
+        return found
+
     def hold(self, number: int, profile: Profile) -> None:
         """Remember a profile by its number."""
         self.by_id[number] = profile

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 from weakref import WeakKeyDictionary
 
 from psycopg.sql import SQL as Text
@@ -24,6 +24,7 @@ from ledger.store.arrays import array, texts
 from ledger.store.source import Connection
 from schema.queries import SQL
 
+_AS_WRITTEN = frozenset((Decimal, date, datetime))  # their text is what PostgreSQL reads
 FEW = 500  # so many rows in all go in one round trip; more are copied, table by table
 
 TABLES: Mapping[LiteralString, tuple[tuple[str, str], ...]] = {
@@ -113,15 +114,12 @@ def write(conn: Connection, rows: Rows) -> None:
         move_head(conn, *rows.head)
 
 
-def write_at(conn: Connection, rows: Rows, *, expected: int, askers: Sequence[str], keys: Sequence[str]) -> bool:
-    """Write few rows in a transaction of their own, if the journal still has `expected` records and no key is settled.
+def parameters_of(rows: Rows, *, expected: int, askers: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Return the parameters of `post_few_at`, which writes few rows in a transaction of its own.
 
-    Each key is of the asker in the same place. Returns whether it was so; if not, nothing was written.
+    It does if the journal still has `expected` records and no key is settled, each of the asker in the same place.
     """
-    batch = json.dumps(_document(rows), default=_text)
-    wanted = {"expected": expected, "askers": askers, "asked": keys, "batch": batch}
-    row = conn.execute(SQL["post_few_at"], wanted).fetchone()
-    return bool(row and row[0])
+    return [str(expected), texts(askers), texts(keys), json.dumps(_document(rows), default=_text)]
 
 
 def add_rows(conn: Connection, rows: Mapping[LiteralString, Sequence[Row]]) -> None:
@@ -188,15 +186,14 @@ def _document(rows: Rows) -> dict[str, Any]:
 
 def _text(value: object) -> object:
     """Return what JSON has no word for, as PostgreSQL reads it."""
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    if isinstance(value, Jsonb):
-        return value.obj
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    kind = type(value)
+    if kind in _AS_WRITTEN:
+        return str(value)
+    if kind is bytes:
+        return "\\x" + cast("bytes", value).hex()
+    if kind is Jsonb:
+        return cast("Jsonb", value).obj
+    raise TypeError(f"no JSON for {kind.__name__}")
 
 
 def journal_row(record: Record) -> Row:

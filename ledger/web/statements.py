@@ -73,8 +73,9 @@ async def any_(request: Request) -> Response:
                 raise
             errors[next(name for name in WHOSE if of[name])] = f"{problem.message} {problem.remedy}".strip()
         else:
+            now = visit.site.now() if stamp.is_newest else found.recorded_at or visit.site.now()
             page = replace(_ANY, title=f"Statement of {showing.whose(found)}", stamp=stamp,
-                           parts=showing.parts_of(found, asked, visit.site.now()))  # fmt: skip
+                           parts=showing.parts_of(found, asked, now))  # fmt: skip
             links = [Cell(words, f"/statements?{urlencode({**fields, 'format': name})}") for name, words in FILES]
             return _form(visit, page, fields, {}, action="/statements", whose=WHOSE, files=(), files_of=links)
     elif "format" in request.query_params and not errors:

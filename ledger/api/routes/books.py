@@ -13,7 +13,7 @@ from ledger.api.answering import media_of, read, viewing
 from ledger.api.answers import Listed
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
-from ledger.api.parameters import book_of, day_of, known_at, number_of
+from ledger.api.parameters import PARTS, book_of, day_of, known_at, number_of
 from ledger.core.errors import Malformed, NotFound
 from ledger.core.rulebook import Rulebook
 from ledger.reports import Reader, View
@@ -25,22 +25,25 @@ BACKTEST = {"rulebooks": ["us-diffusion-2025", "us-licensing-2026"], "on": "2025
 
 
 async def list_rulebooks(call: Call) -> Response:
-    """Return the rulebooks that are shipped or were adopted, and on which days the adopted ones are in force."""
+    """Return the rulebooks that are shipped or were adopted, the days of the adopted ones, and which is in force on
+    the day asked."""
 
     def ask(view: View) -> Listed:
+        in_force = view.adoption
         items = [_head(rulebooks.load(name), is_shipped=True) for name in sorted(rulebooks.shipped())]
         items += [
             {**_head(each.book), "adopted_by": each.seq, "from": each.first.isoformat(),
-             "until": each.until.isoformat() if each.until else None}
+             "until": each.until.isoformat() if each.until else None,
+             "is_in_force": in_force is not None and in_force.seq == each.seq}
             for each in view.position.knowledge.adoptions
         ]  # fmt: skip
         columns = columns_of(
             "rulebook", "revision", "title", "source", "sha256", "is_shipped", "adopted_by", "from", "until",
-            whole=["revision", "adopted_by"],
+            "is_in_force", whole=["revision", "adopted_by"],
         )  # fmt: skip
         return Listed(items, columns)
 
-    return await read(call, ask, lists=True)
+    return await read(call, ask, lists=True, pages=True)
 
 
 async def show_rulebook(call: Call) -> Response:
@@ -118,11 +121,13 @@ def _head(book: Rulebook, *, is_shipped: bool = False) -> dict[str, Any]:
 
 ROUTES = (
     Route("list_rulebooks", "GET", "/v1/rulebooks", ANYONE, "Rulebooks, shipped and adopted", list_rulebooks,
-          "Rulebooks", ("known",), lists=True),
+          "Rulebooks", ("on", "known", *PARTS), lists=True,
+          about={"on": "The day of which `is_in_force` is told; today (UTC) if not said."}),
     Route("compare_rulebooks", "GET", "/v1/rulebooks/{name}/differences/{other}", ANYONE,
-          "What is other in one than in another", compare_rulebooks, "Differences", ("known",)),
+          "What is other in one than in another", compare_rulebooks, "Differences", ("known",),
+          dayless="two rulebooks are compared whole, and what differs says from which day."),
     Route("show_rulebook", "GET", "/v1/rulebooks/{name}", ANYONE, "What a rulebook says", show_rulebook, "BookAnswer",
-          ("on", "known")),
+          ("on", "known"), about={"on": "The day of which tiers and lists are told; today (UTC) if not said."}),
     Route("run_backtest", "POST", "/v1/backtests", SEES_ALL, "Replay the journal under other rulebooks", run_backtest,
           "Backtest", body="backtest", example=BACKTEST),
 )  # fmt: skip

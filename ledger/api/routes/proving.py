@@ -16,6 +16,10 @@ from ledger.core.errors import NotFound
 from ledger.reports import View
 
 WHEN, UNDER = ("on", "known"), ("on", "known", "rulebook")
+WAITED = {"on": "As they stood when this day ended: what was proposed or decided later is left out. Today if not said."}
+OF_RECORDS = (
+    "a journal is so many records, whatever days they are dated. `known` says which, also by a moment or a day."
+)
 
 
 async def show_checkpoint(call: Call) -> Response:
@@ -39,12 +43,13 @@ async def prove_record(call: Call) -> Response:
 
 
 async def list_proposals(call: Call) -> Response:
-    """Return what waits for a second person, oldest first; what was decided too, where asked for."""
+    """Return what waited for a second person when the day ended, oldest first; what was decided too, if asked for."""
     decided = is_set(call.asked, "decided")
     columns = columns_of("id", "state", "what", "kind", "key", "voice", "actor", "person", "note", "proposed_at",
                          whole=["id"])  # fmt: skip
     return await read(
-        call, lambda view: Listed([each.body() for each in reports.proposals(view, decided=decided)], columns),
+        call,
+        lambda view: Listed([each.body() for each in reports.proposals(view, decided=decided, by=view.on)], columns),
         lists=True, pages=True,
     )  # fmt: skip
 
@@ -54,20 +59,20 @@ async def list_duties(call: Call) -> Response:
     met = is_set(call.asked, "met")
 
     def ask(view: View) -> Listed:
-        party = call.access.scope_of(call.principal)
-        items = [each.body() for each in reports.duties(view, party=party, met=met)]
+        items = [each.body() for each in call.access.duties_for(call.principal, view, met=met)]
         return Listed(items, columns_of("duty", "state", "party", "due_on", "triggered_on", "subject", "do", "law"))
 
-    return await read(call, ask, lists=True, pages=True)
+    # A part that were of the record its cursor names would let an exporter ask of any record.
+    return await read(call, ask, lists=True, pages=True, at_the_end=bool(call.access.scope_of(call.principal)))
 
 
 ROUTES = (
     Route("show_checkpoint", "GET", "/v1/checkpoint", ANYONE, "The journal's size and root", show_checkpoint,
-          "CheckpointAnswer", ("known",)),
+          "CheckpointAnswer", ("known",), dayless=OF_RECORDS),
     Route("prove_record", "GET", "/v1/records/{seq}/proof", ANYONE, "That a record is in the journal", prove_record,
-          "ProofAnswer", ("known",)),
+          "ProofAnswer", ("known",), dayless=OF_RECORDS),
     Route("list_proposals", "GET", "/v1/proposals", SEES_ALL, "What waits for a second person", list_proposals,
-          "Proposals", ("decided", "known", *PARTS), lists=True),
+          "Proposals", ("decided", *WHEN, *PARTS), lists=True, about=WAITED),
     Route("list_duties", "GET", "/v1/duties", ANYONE, "Who owes which notice by when", list_duties, "Duties",
           ("met", *UNDER, *PARTS), lists=True),
 )  # fmt: skip

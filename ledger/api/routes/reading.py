@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from ledger.api.answering import read, viewing
 from ledger.api.answers import Listed, Ready, answered
 from ledger.api.door import ANYONE, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
-from ledger.api.parameters import PARAMETERS, PARTS, day_of, id_of, is_set, limit_of, number_of
+from ledger.api.parameters import DATED, PARAMETERS, PARTS, dated_by, id_of, is_set, limit_of, number_of
 from ledger.api.questions import ASKS, UNDER, Question, read_question
 from ledger.core import movements
 from ledger.core.errors import Malformed, NotFound
@@ -79,22 +78,24 @@ async def list_caps(call: Call) -> Response:
 
 
 async def list_history(call: Call) -> Response:
-    """Return everything recorded of one subject."""
+    """Return everything recorded of one subject; all days, or up to `on`."""
+    by = dated_by(call.asked)
 
     def ask(view: View) -> Listed:
         subject = id_of(call.asked, "subject")
-        return Listed([each.body() for each in reports.history(view, subject)], HISTORY_COLUMNS,
+        return Listed([each.body() for each in reports.history(view, subject, by=by)], HISTORY_COLUMNS,
                       beside={"subject": subject})  # fmt: skip
 
     return await read(call, ask, lists=True, pages=True)
 
 
 async def list_movements(call: Call) -> Response:
-    """Return movements in the journal's order, refused ones too, and the record to go on after."""
+    """Return movements in the journal's order, refused ones too, and the record to go on after; all, or up to `on`."""
+    by = dated_by(call.asked)
     after, limit = number_of(call.asked, "after") or 0, limit_of(call.asked)
 
     def ask(view: View) -> Listed:
-        page = reports.movements_after(view, after, limit, party=call.access.scope_of(call.principal))
+        page = reports.movements_after(view, after, limit, party=call.access.scope_of(call.principal), by=by)
         items = _shown(call, view, page.items)
         beside = {"next": page.after, "has_more": page.has_more}
         return Listed([item.body() for item in items], MOVEMENT_COLUMNS, _lines(items), beside)
@@ -103,13 +104,15 @@ async def list_movements(call: Call) -> Response:
 
 
 async def show_movement(call: Call) -> Response:
-    """Return one movement, posted or refused."""
+    """Return one movement, posted or refused; with `on`, only one that is dated up to the day."""
+    by = dated_by(call.asked)
     seq = number_of(call.asked, "seq", least=1) or 0
 
     def ask(view: View) -> dict[str, Any]:
         items: list[AskedMovement] = []
         if seq <= view.known:
-            found = reports.movements_after(view, seq - 1, 1, party=call.access.scope_of(call.principal)).items
+            party = call.access.scope_of(call.principal)
+            found = reports.movements_after(view, seq - 1, 1, party=party, by=by).items
             items = _shown(call, view, [each for each in found if each.seq == seq])
         if not items:
             raise NotFound(f"There is no movement {seq:,}.", "Look at the list of movements first.")
@@ -120,15 +123,14 @@ async def show_movement(call: Call) -> Response:
 
 async def list_discrepancies(call: Call) -> Response:
     """Return what does not reconcile or broke a rule, as it was known, oldest first; all days, or up to `on`."""
-    resolved, dated_by = is_set(call.asked, "resolved"), day_of(call.asked) if "on" in call.asked else date.max
+    resolved, by = is_set(call.asked, "resolved"), dated_by(call.asked)
     columns = columns_of(
         "id", "class", "book", "cap", "subject", "window", "amount", "unit", "effective_on", "opened_at", "owner",
         "state", "note", whole=["id"],
     )  # fmt: skip
 
     def ask(view: View) -> Listed:
-        found = reports.discrepancies(view, resolved=resolved)
-        return Listed([each.body() for each in found if each.effective_on <= dated_by], columns)
+        return Listed([each.body() for each in reports.discrepancies(view, resolved=resolved, by=by)], columns)
 
     return await read(call, ask, lists=True, pages=True)
 
@@ -171,11 +173,11 @@ ROUTES = (
     Route("list_caps", "GET", "/v1/caps", SEES_ALL, "Every counter against its limit", list_caps, "Caps",
           (*UNDER, *PARTS), lists=True),
     Route("list_history", "GET", "/v1/history/{subject:path}", SEES_ALL, "Everything recorded of a subject",
-          list_history, "History", (*WHEN, *PARTS), lists=True),
+          list_history, "History", (*WHEN, *PARTS), lists=True, about=DATED),
     Route("list_movements", "GET", "/v1/movements", ANYONE, "Movements in the journal's order", list_movements,
-          "Movements", ("after", "limit", "known"), lists=True),
+          "Movements", ("after", "limit", *WHEN), lists=True, about=DATED),
     Route("show_movement", "GET", "/v1/movements/{seq}", ANYONE, "One movement", show_movement, "MovementAnswer",
-          ("known",)),
+          WHEN, about=DATED),
     Route("list_discrepancies", "GET", "/v1/discrepancies", SEES_ALL, "What does not reconcile or broke a rule",
-          list_discrepancies, "Discrepancies", ("resolved", *WHEN, *PARTS), lists=True),
+          list_discrepancies, "Discrepancies", ("resolved", *WHEN, *PARTS), lists=True, about=DATED),
 )  # fmt: skip

@@ -13,17 +13,18 @@ from ledger.api.answering import media_of, read, viewing
 from ledger.api.answers import Listed
 from ledger.api.door import RUNS, SEES_ALL, Call, Route
 from ledger.api.formats import columns_of
-from ledger.api.parameters import book_of, day_of, limit_of, number_of
+from ledger.api.parameters import DATED, book_of, dated_by, day_of, limit_of, number_of
 from ledger.api.routes.books import asked_of
 from ledger.reports import Reader, View
 
 
 async def list_reconciliations(call: Call) -> Response:
-    """Return the runs, newest first, without their reports."""
+    """Return the runs, newest first, without their reports; all days, or up to `on`."""
+    by = dated_by(call.asked)
     limit, before = limit_of(call.asked), number_of(call.asked, "before")
 
     def ask(view: View) -> Listed:
-        items = [run.body() for run in reports.runs(view, limit, before=before)]
+        items = [run.body() for run in reports.runs(view, limit, before=before, by=by)]
         columns = columns_of(
             "seq", "number", "day", "rulebook", "inputs_sha256", "digest", "predecessor",
             whole=["seq", "number", "predecessor"],
@@ -34,9 +35,10 @@ async def list_reconciliations(call: Call) -> Response:
 
 
 async def show_reconciliation(call: Call) -> Response:
-    """Return one run with its report."""
+    """Return one run with its report; with `on`, only one of a day up to it."""
+    by = dated_by(call.asked)
     seq = number_of(call.asked, "seq", least=1) or 0
-    return await read(call, lambda view: {"run": reports.run(view, seq).body()})
+    return await read(call, lambda view: {"run": reports.run(view, seq, by=by).body()})
 
 
 async def run_reconciliation(call: Call) -> Response:
@@ -62,9 +64,9 @@ async def run_reconciliation(call: Call) -> Response:
 
 ROUTES = (
     Route("list_reconciliations", "GET", "/v1/reconciliations", SEES_ALL, "Recorded reconciliations",
-          list_reconciliations, "Runs", ("before", "limit", "known"), lists=True),
+          list_reconciliations, "Runs", ("before", "limit", "on", "known"), lists=True, about=DATED),
     Route("show_reconciliation", "GET", "/v1/reconciliations/{seq}", SEES_ALL, "One reconciliation and its report",
-          show_reconciliation, "RunAnswer", ("known",)),
+          show_reconciliation, "RunAnswer", ("on", "known"), about=DATED),
     Route("run_reconciliation", "POST", "/v1/reconciliations", RUNS, "Reconcile totals against caps",
           run_reconciliation, "RunMade", body="reconciliation", example={"on": "2025-08-01"}, posts=True),
 )  # fmt: skip

@@ -38,5 +38,6 @@ async def draw_statement(call: Call) -> Response:
 ROUTES = (
     Route("draw_statement", "GET", "/v1/statements", ANYONE, "What moved between two days, with balances",
           draw_statement, "StatementAnswer", ("exporter", "recipient", "country", "from", "to", "known"),
-          files=(formats.CSV, formats.PDF), omits=("recipient",)),
+          files=(formats.CSV, formats.PDF), omits=("recipient",),
+          dayless="a statement is of two days and stands at the last: `from` and `to`."),
 )  # fmt: skip

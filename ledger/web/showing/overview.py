@@ -58,8 +58,8 @@ class LastRun:
 
 
 def overview(view: View, totals: Totals, asked: Asked, now: datetime) -> Page:
-    """Return the page. now: what is late is late against this moment."""
-    adoption = view.adoption
+    """Return the page. now: what is late is late against this moment; on a past page, against its record's."""
+    adoption, now = view.adoption, view.moment(now)
     if adoption is None:
         return Page("Overview", parts=(_no_book(view),))
     found = sorted(standings(view, limited=True), key=severity)
@@ -96,8 +96,8 @@ def _no_book(view: View) -> Alert:
 def _alerts(view: View, last: LastRun | None, now: datetime, asked: Asked) -> list[Part]:
     if last is None:
         return [Alert("warning", "Never reconciled", "Totals were not yet held against the caps by a run.")]
-    late = view.on - last.on
-    if view.is_kept and late > timedelta(days=2):
+    late = now.date() - last.on
+    if view.book is None and late > timedelta(days=2):
         link = Cell(f"Run {last.seq:,}", asked.path("runs", last.seq))
         return [Alert("warning", "Reconciliation is overdue", f"The last run is of {last.on}, {late.days} days ago.",
                       link)]  # fmt: skip
@@ -191,7 +191,8 @@ def disputes_table(
 
 def _feeds(view: View, last: LastRun | None, now: datetime, asked: Asked) -> Table:
     columns = (Column("Feed"), Column("Last covered"), Column("State"), Column("Finished"))
-    jobs = view.conn.execute(SQL["periods_done"]).fetchall()
+    by = None if view.known == view.size else now
+    jobs = view.conn.execute(SQL["periods_done"], {"by": by}).fetchall()
     rows = [
         (
             Cell(name), Cell(f"until {when(until)}"),

@@ -129,7 +129,7 @@ def disputes(view: View, asked: Asked, now: datetime, *, wanted: str, owner: str
     """Return the page of discrepancies. wanted: `unresolved`, `all` or a state; owner: part of an owner's id."""
     found = discrepancies(view, resolved=wanted not in ("", "unresolved"))
     shown = [each for each in found if wanted in ("", "unresolved", "all", each.state) and owner in each.owner]
-    parts = (disputes_table("Discrepancies, oldest first", shown[:MOST_ROWS], asked, now),)
+    parts = (disputes_table("Discrepancies, oldest first", shown[:MOST_ROWS], asked, view.moment(now)),)
     options = [("unresolved", "not resolved"), *((name, name) for name in ("open", "explained", "resolved", "all"))]
     return Page(
         "Discrepancies", f"{len(shown):,} found. They are shown as they were known, whatever day they are of.", parts,

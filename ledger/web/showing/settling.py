@@ -30,7 +30,7 @@ def one_discrepancy(view: View, asked: Asked, principal: Principal, number_: int
         "About": Cell(subject_words(each.subject), subject_path(asked, each.subject)),
         "Amount": number(Decimal(each.amount), note=each.unit) if each.amount else Cell(""),
         "Of the day": Cell(each.effective_on.isoformat()), "State": state(each.state), "Owner": Cell(each.owner),
-        "Opened": Cell(when(each.opened_at), note=f"{(now - each.opened_at).days:,} days ago"),
+        "Opened": Cell(when(each.opened_at), note=f"{(view.moment(now) - each.opened_at).days:,} days ago"),
         "Record": number(each.id, href=asked.path("records", each.id)),
     }  # fmt: skip
     found = view.conn.execute(SQL["said_of_discrepancy"], {"id": number_, "known": view.known}).fetchall()
