@@ -81,6 +81,7 @@ def csrf(text: str) -> str:
 
 def said(text: str) -> str:
     """Return what a page says, without its tags."""
+    text = re.sub(r'<span class="day">([^<]+)</span>', r"\1", text)
     return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
 
@@ -586,7 +587,7 @@ def test_the_license_checker_says_valid_or_not_and_nothing_more(world, number, c
     client = as_(world, "")
     form = {"license": number, "code": code(world), "csrf": csrf(client.get("/public/license").text)}
     words = said(client.post("/public/license", data=form).text)
-    assert f"License {number}: {verdict} As of 2026-07-01" in words
+    assert f"License {number}: {verdict} As of 2026-07-01." in words
     for known in ("selangor", "Malaysia", "nvidia", "suspended", "2026-12-31"):
         assert known not in words
 
