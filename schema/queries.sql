@@ -780,16 +780,30 @@ WHERE seq > %(after)s AND seq <= %(known)s AND effective_on <= %(day)s
 GROUP BY 1, 2;
 
 -- name: stage_totals_of
--- What each recipient has in each stage on a day under profiles that name a country, a party or an authorization. Entries
--- are added up by profile first: then they are read in one pass, and what a profile says is read once.
-SELECT body->>'recipient', body->>'destination', stage, sum(chips)::bigint, sum(tpp)
+-- What stands in each stage on a day under profiles that name a country, a party or an authorization, by recipient,
+-- country, rated chip and authorization, and how much of it movements brought that are marked unconfirmed: the one that
+-- made its lot, or, of what was shipped, received or installed, that movement itself. Entries are added up by profile
+-- first: then they are read in one pass, and what a profile says is read once.
+WITH doubted AS MATERIALIZED (
+    SELECT seq FROM journal
+    WHERE kind = 'movement.posted' AND position('"confidence":"unconfirmed"'::bytea IN payload) > 0
+        AND seq <= %(known)s
+)
+SELECT body->>'recipient', body->>'destination', coalesce(body->>'chip', ''), coalesce(body->>'tpp_per_chip', '0'),
+    coalesce(body->>'authorization', ''), stage, sum(chips)::bigint, sum(tpp), sum(doubted_tpp)
 FROM profile JOIN (
-    SELECT profile, stage, sum(chips) AS chips, sum(tpp) AS tpp FROM entry
-    WHERE profile = ANY(ARRAY(SELECT id FROM profile WHERE body->>%(name)s = %(value)s)) AND seq <= %(known)s
-        AND effective_on <= %(day)s AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
+    SELECT profile, stage, sum(chips) AS chips, sum(tpp) AS tpp,
+        sum(tpp) FILTER (WHERE of_lot.seq IS NOT NULL OR of_move.seq IS NOT NULL) AS doubted_tpp
+    FROM entry LEFT JOIN doubted AS of_lot ON of_lot.seq = entry.lot_seq
+        LEFT JOIN reversal ON reversal.reversed_by = entry.seq
+        LEFT JOIN doubted AS of_move ON of_move.seq = coalesce(reversal.record, entry.seq)
+            AND stage IN ('shipped', 'received', 'installed')
+    WHERE profile = ANY(ARRAY(SELECT id FROM profile WHERE body->>%(name)s = ANY(%(values)s)))
+        AND entry.seq <= %(known)s AND effective_on <= %(day)s
+        AND (stage NOT IN ('reserved', 'open') OR last_day IS NULL OR last_day >= %(day)s)
     GROUP BY profile, stage
 ) AS held ON held.profile = profile.id
-GROUP BY 1, 2, 3;
+GROUP BY 1, 2, 3, 4, 5, 6;
 
 -- name: entries_of_profiles
 -- The newest entries before a record at lots of some profiles, up to a record.

@@ -57,6 +57,13 @@ class Journal(SQLModel, table=True):
             postgresql_where=text("kind NOT IN ('movement.posted', 'request.refused')"),
         ),
         Index("journal_refusals", "seq", postgresql_where=text("kind = 'request.refused'")),
+        Index(
+            "journal_unconfirmed",
+            "seq",
+            postgresql_where=text(
+                "kind = 'movement.posted' AND position('\"confidence\":\"unconfirmed\"'::bytea IN payload) > 0"
+            ),
+        ),
     )
     seq: int = _key(BigInteger)
     kind: str = Field(sa_type=Text)

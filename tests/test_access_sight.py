@@ -345,3 +345,27 @@ def test_an_unknown_thing_has_the_same_name_in_a_question_and_in_a_request(view)
         sight.left_for(EXPORTER, view, destination="MY", recipient="mydc", chip=H100, authorization="L2")
     fit = fits.fit_for(EXPORTER, view, movement("ship", 1, **LINE_A | {"authorization": "L2"}))
     assert (asked.value.code, asked.value.message, asked.value.remedy) == (fit.code, fit.message, fit.remedy)
+
+
+# Would a new license fit
+
+
+@pytest.mark.parametrize(
+    ("quantity", "exporter", "operator"),
+    [  # 989 are left, told as 980 in steps of 10
+        (980, "posted", "posted"), (981, "undetermined", "posted"), (989, "undetermined", "posted"),
+        (990, "refused", "refused"), (5_000, "refused", "refused"),
+    ],
+)  # fmt: skip
+def test_a_question_about_a_new_license_tells_no_more_than_what_is_left(
+    ledger, conn, dsn, quantity, exporter, operator
+):  # fmt: skip
+    ledger.must(move("grant", "2025-06-05", 11, **LINE_B))
+    conn.commit()
+    asked = {"destination": "MY", "recipient": "mydc", "chip": H100, "quantity": quantity}
+    with viewing(dsn) as view:
+        for who, verdict in ((EXPORTER, exporter), (Principal("p", "operator"), operator)):
+            fit, left = fits.license_fit(who, view, **asked)
+            assert (fit.verdict, fit.binding_cap, left.binding_cap) == (verdict, "allocation", "allocation")
+        told = repr(fits.license_fit(EXPORTER, view, **asked)).replace(",", "")
+        assert not any(figure.replace(",", "") in told for figure in (*WITHHELD, " 989 "))

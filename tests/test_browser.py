@@ -23,6 +23,7 @@ from ledger.access import sessions
 from tests.conftest import NO_BROWSER, in_database
 from tests.test_web_pages import EXPORTERS, FIT, HEADER, LINE, OFFICIAL, PUBLIC, code_of
 from tests.webworld import NOW, World, app_of, fill
+from tests.world import DIFFUSION, GB300, LICENSING
 
 FLAGS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -30,6 +31,7 @@ FLAGS = (
 )  # fmt: skip
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 900}
 HTML = [path for path in PUBLIC if not path.endswith((".csv", ".json"))]
+UNKNOWN = f"/exporter/fit?recipient=nobody&destination=AE&chip={GB300}&quantity=5"
 OFTEN = 40  # tabs to press before giving up
 
 
@@ -194,8 +196,59 @@ def test_a_regulator_needs_no_mouse(served, browser):
     assert page.get_by_role("heading", level=1).inner_text() == "country-allocation: Malaysia (MY)"
 
 
+def test_an_exporter_asks_about_any_recipient_by_keyboard_and_takes_what_is_suggested(served, browser):
+    _, base = served
+    page = browser("ned", scripts=True)
+    with only_from(page, base):
+        page.goto("/exporter/fit")
+        page.get_by_label("Recipient").focus()
+        for typed in ("selangor-dc", "Malaysia", "license"):
+            page.keyboard.type(typed)
+            page.keyboard.press("Tab")
+        page.keyboard.type("GB300")
+        page.keyboard.press("Tab")
+        page.keyboard.type("2,000")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**quantity=2*")
+        assert page.get_by_role("heading", name="It would not fit: cap exceeded").is_visible()
+        page.get_by_role("link", name="Ask for 230 chips").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**quantity=230*")
+        assert page.get_by_role("heading", name="It would fit the caps").is_visible()
+        assert page.get_by_label("Recipient").input_value() == "selangor-dc"
+
+
+def test_a_search_a_comparison_and_a_back_test_need_no_mouse(served, browser):
+    _, base = served
+    page = browser("rita", scripts=True)
+    with only_from(page, base):
+        page.goto("/records")
+        page.get_by_label("About").focus()
+        page.keyboard.type("emirates")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**about=emirates*")
+        page.get_by_role("region", name="Did you mean").get_by_role("link", name="AE", exact=True).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**about=AE*")
+        assert page.get_by_role("region", name="Records about AE, newest first").is_visible()
+        page.goto(f"/rulebooks/{DIFFUSION}")
+        page.get_by_label("What differs to").focus()
+        page.keyboard.type("us-l")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**with={LICENSING}*")
+        page.get_by_role("link", name="Back-test both").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/back-test?**")
+        assert page.get_by_role("region", name="Side by side").is_visible()
+        page.get_by_role("checkbox", name=DIFFUSION).focus()
+        page.keyboard.press("Space")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/back-test?book={LICENSING}")
+
+
 @pytest.mark.parametrize(("person", "paths"), [("rita", OFFICIAL), ("otto", []), ("olga", []),
-                                               ("ned", [*EXPORTERS, f"{FIT}&quantity=x"]),
+                                               ("ned", [*EXPORTERS, f"{FIT}&quantity=x", UNKNOWN]),
                                                ("", [*HTML, "/sign-in", "/public?on=2999-01-01"])])  # fmt: skip
 def test_no_page_has_a_serious_barrier_or_needs_scrolling_sideways(served, browser, person, paths):
     from axe_playwright_python.sync_playwright import Axe

@@ -8,18 +8,19 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.access.principal import Principal
-from ledger.access.sight import may_ask
-from ledger.access.telling import is_own, is_trusted, told
-from ledger.core.compute import plain
+from ledger.access.sight import left_for, may_ask
+from ledger.access.telling import is_own, is_trusted, step_of, told
+from ledger.core.compute import grouped, plain
 from ledger.core.deciding import Judged
 from ledger.core.errors import NotFound
 from ledger.core.four_eyes import hold
 from ledger.core.movements import Movement
 from ledger.core.refusals import Looked, Refusal
-from ledger.reports import View, explain
+from ledger.reports import Remaining, View, explain
 from ledger.reports.remaining import window_text
 
 FORBIDDEN = "forbidden"
+LICENSE = "license"  # asks about a grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class CapFit:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whether a movement would be posted: `posted` or `refused`, and why not.
+    """Whether a movement would be posted: `posted` or `refused`, and why not; `undetermined` where that is not told.
 
     binding_cap: the refusing cap that admits fewest chips, `unlimited` where there is none, None where something is
     named that is not known, or that the asker may not move. rules: per line, its outcome, the rules that gave it, and
@@ -106,6 +107,34 @@ def fit_for(principal: Principal, view: View, movement: Movement, *, observed: b
         tuple(_cap(principal, looked) for looked in judged.looked),
         tuple(_breach(principal, breach) for breach in judged.breaches),
     )
+
+
+def license_fit(
+    principal: Principal, view: View, *, destination: str, recipient: str, chip: str, quantity: int
+) -> tuple[Fit, Remaining]:
+    """Return whether a new license for some chips would fit, and what is left for one.
+
+    Only the operator grants, so an exporter finds out no more than it is told of what is left: of a shared cap that is
+    rounded down, and within the step that was rounded away the answer is `undetermined`.
+
+    Raises:
+        Problem: `forbidden`. NotFound: something that it names is not known.
+    """
+    left = left_for(principal, view, destination=destination, recipient=recipient, chip=chip, authorization=LICENSE)
+    most = left.remaining_chips
+    if left.why:
+        code = left.binding_cap if not any(cap.cap == left.binding_cap for cap in left.caps) else "cap_exceeded"
+        return Fit("refused", code, left.why, left.remedy, left.binding_cap), left
+    if most is None or quantity <= most:
+        return Fit("posted", binding_cap=left.binding_cap), left
+    binding = [cap for cap in left.caps if cap.cap == left.binding_cap]
+    is_rounded = not is_trusted(principal) and any(not is_own(principal, cap.subject) for cap in binding)
+    about = f"{left.binding_cap} of {binding[0].subject}" if binding else left.binding_cap
+    if is_rounded and quantity < most + step_of(Decimal(most)):
+        message = f"{about} has room for {grouped(most)} chips at the least; of more, you are not told."
+        return Fit("undetermined", "", message, f"Ask for {grouped(most)} chips or fewer.", left.binding_cap), left
+    remedy = f"Ask for {grouped(most)} chips or fewer." if most else "Wait for the next window, or ask for less TPP."
+    return Fit("refused", "cap_exceeded", f"{about} has no room for it.", remedy, left.binding_cap), left
 
 
 def _rules(judged: Judged) -> list[dict[str, Any]]:

@@ -70,8 +70,13 @@ def at_least(amount: Decimal) -> Decimal:
     """Return an amount rounded down to two figures; nothing where nothing is left."""
     if amount <= 0:
         return Decimal(0)
-    step = Decimal(10) ** max(amount.adjusted() - FIGURES + 1, 0)
+    step = step_of(amount)
     return amount // step * step
+
+
+def step_of(amount: Decimal) -> Decimal:
+    """Return the step in which an amount is told: by less than that it may be more."""
+    return Decimal(10) ** max(amount.adjusted() - FIGURES + 1, 0)
 
 
 def _at_least(remedy: str) -> str:

@@ -137,6 +137,11 @@ class Knowledge:
         dated = self._chips.get(name)
         return dated.on(day) if dated else None
 
+    def ratings(self, name: str) -> tuple[Chip, ...]:
+        """Return every rating of a chip, by the day from which it holds, then by record."""
+        dated = self._chips.get(name)
+        return tuple(dated.facts) if dated else ()
+
     def authorization(self, name: str, day: date | None = None) -> Authorization | None:
         """Return an authorization's terms and state on a day, or as last changed."""
         dated = self._authorizations.get(name)

@@ -7,6 +7,7 @@ from ledger.reports.discrepancies import Discrepancy, discrepancies
 from ledger.reports.duties import duties
 from ledger.reports.explaining import Explained, explained
 from ledger.reports.history import Happening, history
+from ledger.reports.holdings import Holding, holdings, together
 from ledger.reports.proposals import Decision, Proposal, proposal, proposals, second_person, second_person_body
 from ledger.reports.reader import Reader, View
 from ledger.reports.records import AskedMovement, movements_after, party_of
@@ -28,6 +29,7 @@ __all__ = [
     "Explained",
     "Growth",
     "Happening",
+    "Holding",
     "Inclusion",
     "Moved",
     "Owed",
@@ -46,6 +48,7 @@ __all__ = [
     "explained",
     "fetch_together",
     "history",
+    "holdings",
     "movements_after",
     "party_of",
     "proposal",
@@ -60,5 +63,6 @@ __all__ = [
     "second_person_body",
     "standings",
     "statement",
+    "together",
     "usage",
 ]

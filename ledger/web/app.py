@@ -18,7 +18,19 @@ from starlette.types import Scope
 from ledger.core.errors import Problem
 from ledger.reports import Reader
 from ledger.settings import Settings
-from ledger.web import books, caps, deciding, exporter, official, public, records, signing, statements, subjects
+from ledger.web import (
+    books,
+    caps,
+    deciding,
+    exporter,
+    fitting,
+    official,
+    public,
+    records,
+    signing,
+    statements,
+    subjects,
+)
 from ledger.web.asking import Asked
 from ledger.web.desks import Desk, Door
 from ledger.web.entrance import Entrance
@@ -34,7 +46,7 @@ _TOO_SLOW = Problem(
 MOST_SECONDS = 30
 PAGES = (
     *signing.PAGES, *official.PAGES, *caps.PAGES, *subjects.PAGES, *books.PAGES, *records.PAGES, *deciding.PAGES,
-    *exporter.PAGES, *statements.PAGES, *public.PAGES,
+    *exporter.PAGES, *fitting.PAGES, *statements.PAGES, *public.PAGES,
 )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from ledger.backtest import Backtest, backtest
-from ledger.core.errors import Malformed
 from ledger.reports import Reader, View
 from ledger.web.parts import Page, Stamp
 from ledger.web.showing import books
@@ -37,25 +36,32 @@ async def rulebook(request: Request) -> Response:
         return books.one_book(view, asked, name)
 
     stamp, page = await visit.read(show)
-    return visit.answer(replace(page, stamp=stamp), asked, template="page.html" if other else "rulebook.html")
+    return visit.answer(replace(page, stamp=stamp), asked, template="rulebook.html")
 
 
 async def back_test(request: Request) -> Response:
     """Run the journal under some rulebooks, and show what comes of it."""
     visit = await Visit.of(request, *OFFICIALS)
-    asked, names = visit.asked(), request.query_params.getlist("book")[:MOST_TESTED]
-    if not names:
-        raise Malformed("book", "No rulebook was chosen.", "Choose one to three on the page of rulebooks.")
+    asked, names = visit.asked(), list(dict.fromkeys(request.query_params.getlist("book")))
+    if not names or len(names) > MOST_TESTED:
+        many = f"{len(names)} rulebooks were chosen. Choose three at the most."
+        errors = {"book": many} if names else {}
+        stamp, named = await visit.read(books.named_books)
+        page = replace(books.UNTESTED, stamp=stamp)
+        return visit.answer(page, asked, template="back-test.html", status=400 if errors else 200, books=named,
+                            chosen=names, errors=errors, title=f"Error: {page.title}" if errors else "")  # fmt: skip
 
-    def ask(reader: Reader) -> tuple[Stamp, Backtest]:
+    def ask(reader: Reader) -> tuple[Stamp, Backtest, tuple[str, ...]]:
         with reader.view(on=asked.on, known=asked.known) as view:
             for name in names:
                 known_book(view, name)
-            stamp, conn = stamp_of(view), view.conn
-        return stamp, backtest(conn, names, on=asked.on, known=stamp.known)  # it takes views of its own
+            stamp, conn, named = stamp_of(view), view.conn, books.named_books(view)
+        found = backtest(conn, names, on=asked.on, known=stamp.known)  # it takes views of its own
+        return stamp, found, named
 
-    stamp, found = await visit.site.desk.read(ask)
-    return visit.answer(replace(books.tested(found, asked), stamp=stamp), asked)
+    stamp, found, named = await visit.site.desk.read(ask)
+    page = replace(books.tested(found, asked), stamp=stamp)
+    return visit.answer(page, asked, template="back-test.html", books=named, chosen=names, errors={})
 
 
 PAGES: tuple[tuple[str, str, Endpoint], ...] = (

@@ -61,7 +61,7 @@ class Fit(Protocol):
 
     @property
     def verdict(self) -> str:
-        """`posted` or `refused`."""
+        """`posted` or `refused`; `undetermined` where that is not told."""
 
     @property
     def code(self) -> str:
@@ -126,6 +126,11 @@ class Door(Protocol):
 
     def fit(self, principal: Principal, view: View, movement: Movement) -> Fit:
         """Return whether a movement would be posted, as its asker may see it."""
+
+    def license_fit(
+        self, principal: Principal, view: View, *, destination: str, recipient: str, chip: str, quantity: int
+    ) -> tuple[Fit, Remaining]:
+        """Return whether a new license would fit, and what is left for one, as its asker may see it."""
 
     def statement(
         self, principal: Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "",

@@ -50,6 +50,14 @@ class Entrance:
         """Return whether a movement would be posted."""
         return fits.fit_for(_own(principal), view, movement)
 
+    def license_fit(
+        self, principal: desks.Principal, view: View, *, destination: str, recipient: str, chip: str, quantity: int
+    ) -> tuple[desks.Fit, Remaining]:
+        """Return whether a new license would fit, and what is left for one."""
+        return fits.license_fit(
+            _own(principal), view, destination=destination, recipient=recipient, chip=chip, quantity=quantity
+        )
+
     def statement(
         self, principal: desks.Principal, view: View, *, exporter: str = "", recipient: str = "", country: str = "",
         first: date, last: date, most: int | None = None,

@@ -1,11 +1,10 @@
-"""An exporter's pages: what is left, whether something fits, uploading a file, its own history."""
+"""An exporter's pages: what is left, uploading a file, its own history."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -13,21 +12,18 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
-from ledger.core.compute import figures
 from ledger.core.errors import Malformed, Problem
 from ledger.files import Answer, Item, post_each, read_requests
 from ledger.posting import Receipt
 from ledger.posting import Request as Asking
 from ledger.posting.trying import try_out
-from ledger.reports import View
-from ledger.web.asking import Asked, day_of, record_of
-from ledger.web.parts import Alert, Cell, Page, Part
+from ledger.web.asking import Asked, record_of
+from ledger.web.parts import Alert, Cell, Page
 from ledger.web.showing import exporter as showing
 from ledger.web.visits import EXPORTERS, Endpoint, Visit
 
 MOST_ROWS = 1_000
 NEWEST = 2**62
-_FIT = Page("Does it fit?", "Whether a shipment would be posted, which cap binds, and the most that would fit.")
 _UPLOAD = Page("Upload movements", "A CSV file is tried out first; nothing is posted until you say so.")
 
 
@@ -38,41 +34,6 @@ async def home(request: Request) -> Response:
     asked, named = _own(visit.asked()), request.query_params.get("named", "").strip()
     stamp, page = await visit.read(lambda view: showing.home(view, visit.site.door, visit.principal, named), asked)
     return visit.answer(replace(page, stamp=stamp), asked, template="exporter.html")
-
-
-async def fit(request: Request) -> Response:
-    """Show the fit form, and the answer where something was asked."""
-    visit = await Visit.of(request, *EXPORTERS)
-    query, door, principal = request.query_params, visit.site.door, visit.principal
-    fields = {name: query.get(name, "").strip() for name in ("authorization", "chip", "quantity", "day")}
-    errors: dict[str, str] = {}
-    quantity, on = Decimal(0), visit.site.now().date()
-    if is_asked := bool(fields["quantity"] or "quantity" in query):
-        try:
-            quantity = Decimal(figures.count(fields["quantity"].replace(",", ""), "quantity"))
-        except Malformed:
-            errors["quantity"] = "Enter a whole number of chips, such as 2,000."
-        try:
-            on = day_of(fields["day"], on)
-        except Malformed as problem:
-            errors["day"] = f"{problem.message} {problem.remedy}"
-    if is_asked and not errors:
-        visit.site.desk.pace(principal.party)
-
-    def show(view: View) -> tuple[dict[str, Any], tuple[Part, ...]]:
-        choices = showing.fit_choices(view, door, principal)
-        if not is_asked or errors:
-            return choices, ()
-        name, chip = fields["authorization"], fields["chip"]
-        return choices, showing.fit_parts(view, door, principal, name=name, chip=chip, quantity=quantity)
-
-    stamp, (choices, parts) = await visit.read(show, Asked(on, None, ""))
-    page = replace(_FIT, parts=parts, stamp=stamp if parts else None)
-    title = f"Error: {page.title}" if errors else ""
-    return visit.answer(
-        page, template="fit.html", status=400 if errors else 200, fields=fields, errors=errors, choices=choices,
-        title=title,
-    )  # fmt: skip
 
 
 async def upload(request: Request) -> Response:
@@ -186,7 +147,6 @@ def _told(receipt: Receipt, visit: Visit) -> Receipt:
 
 PAGES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/exporter", home),
-    ("GET", "/exporter/fit", fit),
     ("GET", "/exporter/upload", upload),
     ("POST", "/exporter/upload", uploaded),
     ("GET", "/exporter/history", history),

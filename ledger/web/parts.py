@@ -5,7 +5,7 @@ Text is text: nothing here is HTML. A link is a path of this site.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -15,6 +15,7 @@ from ledger.core.compute import grouped
 
 Kind = Literal["", "number", "state", "code", "title", "meter"]
 NOT_KNOWN = "unknown"
+BRIEF = 16  # characters
 SHAPES = {  # a state is told by its word and a shape, never by color alone
     "open": "\N{WHITE CIRCLE}", "critical": "\N{BLACK UP-POINTING TRIANGLE}", "exhausted": "\N{BLACK SQUARE}",
     "over": "\N{BLACK DIAMOND}", "undetermined": "?", "watched": "\N{FISHEYE}", "active": "\N{WHITE CIRCLE}",
@@ -34,6 +35,7 @@ class Cell:
     """One thing said. href: what stands behind it. note: what a reader must know besides, such as `unconfirmed`.
 
     kind: how to lay it out. A number's text has its thousands apart. share: of a meter, per mille, at most 1000.
+    tone: how a figure that answers the first question is set: `alarm`, `watch` or `quiet`; of a meter, its cap's state.
     """
 
     text: str
@@ -41,6 +43,7 @@ class Cell:
     kind: Kind = ""
     note: str = ""
     share: int = 0
+    tone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,18 @@ class Table:
     more: Cell | None = None
     kind: Literal["table"] = "table"
 
+    @property
+    def brief(self) -> tuple[bool, ...]:
+        """Which columns are short in every row and stand beside another such: on a narrow screen both share a line."""
+        paired = [False] * len(self.columns)
+        for n in range(2, len(self.columns)):
+            if not paired[n - 1] and self._is_short(n - 1) and self._is_short(n):
+                paired[n - 1] = paired[n] = True
+        return tuple(paired)
+
+    def _is_short(self, n: int) -> bool:
+        return 0 < max((len(row[n].text) for row in self.rows), default=0) <= BRIEF
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -81,6 +96,12 @@ class Figures:
     title: str
     rows: tuple[tuple[str, Cell], ...]
     kind: Literal["figures"] = "figures"
+
+    @property
+    def tone(self) -> str:
+        """The tone of the figure that needs attention most."""
+        tones = {cell.tone for _, cell in self.rows}
+        return next((tone for tone in ("alarm", "watch") if tone in tones), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +148,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A step chart: paths in a box of 720 by 280, what is drawn beside them, and its sentence for those who hear it."""
+    """A step chart: paths in a box of 720 by 280, what is drawn beside them, and its sentence for those who hear it.
+
+    labels: what stands on a line or in a band, at its height.
+    """
 
     title: str
     says: str
@@ -138,6 +162,8 @@ class Chart:
     days: tuple[Mark, ...]
     events: tuple[Mark, ...]
     today: int | None = None
+    unit: str = ""
+    labels: tuple[Mark, ...] = ()
     kind: Literal["chart"] = "chart"
 
 
@@ -158,13 +184,14 @@ class Land:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """The world: lands, and what their shades mean."""
+    """The world: lands, and what their shades and marks mean."""
 
     title: str
     says: str
     lands: tuple[Land, ...]
     legend: tuple[tuple[str, str], ...]
     source: str
+    marks: tuple[tuple[str, str], ...] = ()
     kind: Literal["map"] = "map"
 
 
@@ -214,6 +241,11 @@ def change(amount: Decimal | int) -> Cell:
 def state(name: str, href: str = "") -> Cell:
     """Return a state as a tag: its word, and a shape."""
     return Cell(name, href, "state")
+
+
+def toned(cell: Cell, tone: str) -> Cell:
+    """Return a count in a tone; nothing counted is quiet."""
+    return replace(cell, tone="quiet" if cell.text == "0" else tone)
 
 
 def when(moment: datetime | date | None) -> str:

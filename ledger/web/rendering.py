@@ -116,7 +116,7 @@ def status_of(problem: Problem) -> int:
 def problem_page(request: Request, problem: Problem, visitor: dict[str, Any]) -> Response:
     """Return the page that says what is wrong, and what to do about it."""
     status = status_of(problem)
-    titles = {404: "Not found", 403: "Not for you", 429: "Too many tries", 503: "Busy"}
+    titles = {404: "Not found", 403: "No access", 429: "Too many tries", 503: "Busy"}
     part = Alert("error", problem.message, problem.remedy)
     page = Page(titles.get(status, "This cannot be shown"), parts=(part,))
     response = html("page.html", {**visitor, "page": page, "here": request.url.path, "asked": None}, status=status)

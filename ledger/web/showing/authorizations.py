@@ -8,10 +8,10 @@ from hashlib import sha256
 
 from ledger.core.errors import NotFound
 from ledger.core.knowledge import is_active
-from ledger.reports import Happening, View, history
+from ledger.reports import Happening, View, history, holdings, together
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, state, when
-from ledger.web.showing.standing import country_name, party_cell
+from ledger.web.showing.standing import country_name, party_cell, unsure
 from schema.queries import SQL
 
 MOST_RECORDS = 100
@@ -64,17 +64,13 @@ def check_code(view: View, name: str) -> str:
 
 
 def _figures(view: View, asked: Asked, name: str, how: Cell) -> Figures:
-    wanted = {"name": "authorization", "value": name, "known": view.known, "day": view.on}
-    tpp: dict[str, Decimal] = {}
-    chips: dict[str, int] = {}
-    for _, _, stage, count, amount in view.conn.execute(SQL["stage_totals_of"], wanted):
-        tpp[stage] = tpp.get(stage, Decimal(0)) + amount
-        chips[stage] = chips.get(stage, 0) + (count or 0)
+    held = together(holdings(view, "authorization", [name]))
     rows: list[tuple[str, Cell]] = [("state", how)]
     for stage in ("licensed", "open", "shipped", "installed"):
-        note = f"{chips[stage]:,} chips" if chips.get(stage) else ""
-        behind = asked.path("records", about=name) if tpp.get(stage) else ""
-        rows.append((f"{stage}, TPP", number(tpp.get(stage, Decimal(0)), href=behind, note=note)))
+        chips = f"{held.chips[stage]:,} chips" if held.chips.get(stage) else ""
+        behind = asked.path("records", about=name) if held.tpp.get(stage) else ""
+        note = "; ".join(filter(None, (chips, unsure(held, stage))))
+        rows.append((f"{stage}, TPP", number(held.tpp.get(stage, Decimal(0)), href=behind, note=note)))
     return Figures(f"On {view.on}", tuple(rows))
 
 

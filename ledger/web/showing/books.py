@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from ledger import rulebooks
 from ledger.backtest import Backtest, Subject, UnderBook
@@ -12,10 +13,28 @@ from ledger.core.rulebook import Cap, Duty, Rulebook
 from ledger.reports import View
 from ledger.rulebooks.comparing import compare
 from ledger.web.asking import Asked
-from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Table, Text, number, state, unconfirmed
+from ledger.web.parts import (
+    Alert,
+    Cell,
+    Column,
+    Facts,
+    Figures,
+    Page,
+    Part,
+    Table,
+    Text,
+    number,
+    path,
+    state,
+    unconfirmed,
+)
 from ledger.web.showing.standing import meter, subject_words
 
 MOST_DIFFERENCES, MOST_SUBJECTS = 300, 25
+UNTESTED = Page(
+    "Back-test", "What rulebooks would have said of all in the journal. It may take a while, and changes nothing.",
+    crumbs=(Cell("Rulebooks", "/rulebooks"), Cell("back-test")),
+)  # fmt: skip
 
 
 def named_books(view: View) -> tuple[str, ...]:
@@ -74,23 +93,45 @@ def one_book(view: View, asked: Asked, name: str) -> Page:
         parts.append(_duties(book))
     others = [(each, each) for each in named_books(view) if each != name]
     return Page(name, book.title, tuple(parts), (Cell("Rulebooks", asked.path("rulebooks")), Cell(name)),
-                extra={"name": name, "others": others, "asks": asked.path(rulebook=name)})  # fmt: skip
+                extra={"name": name, "others": others, "compared": "", "also": _asks(asked, name)})  # fmt: skip
+
+
+def _asks(asked: Asked, name: str) -> tuple[Cell, ...]:
+    """Return where a rulebook is asked about and tested."""
+    return (
+        Cell("The overview under this rulebook", asked.path(rulebook=name)),
+        Cell("Back-test it", path("back-test", book=name, on=asked.on_text, known=asked.known_text)),
+    )
 
 
 def difference(view: View, asked: Asked, name: str, other: str) -> Page:
     """Return what differs between two rulebooks, in sentences."""
     found = compare(book_of(view, name)[0], book_of(view, other)[0])
-    columns = (Column("Part"), Column("What is other in the second"))
-    rows = tuple((Cell(each.part), Cell(each.words)) for each in found[:MOST_DIFFERENCES])
-    note = f"The first {MOST_DIFFERENCES} of {len(found):,}." if len(found) > MOST_DIFFERENCES else ""
-    table = Table(f"From {name} to {other}", columns, rows, "Both say the same.", note)
+    by_part: dict[str, list[str]] = {}
+    for each in found[:MOST_DIFFERENCES]:
+        by_part.setdefault(each.part, []).append(each.words)
+    parts: list[Part] = [
+        Text(f"{part.capitalize()} ({len(words):,})", items=tuple(words)) for part, words in by_part.items()
+    ]
+    if len(found) > MOST_DIFFERENCES:
+        cut = f"The first {MOST_DIFFERENCES} of {len(found):,} are shown."
+        parts.append(Alert("info", "There are more", f"{cut} capledger rulebook compare tells all."))
     crumbs = (Cell("Rulebooks", asked.path("rulebooks")), Cell(name, asked.path("rulebooks", name)), Cell("difference"))
-    return Page(f"What differs: {name}, {other}", f"{len(found):,} differences.", (table,), crumbs)  # fmt: skip
+    lead = f"{len(found):,} differences from {name} to {other}." if found else "Both say the same."
+    also = (
+        Cell("The other way round", asked.path("rulebooks", other, **{"with": name})),
+        Cell(f"All of {other}", asked.path("rulebooks", other)),
+        Cell("Back-test both", path("back-test", on=asked.on_text, known=asked.known_text)
+             + f"{'&' if asked.on_text or asked.known_text else '?'}{urlencode([('book', name), ('book', other)])}"),
+    )  # fmt: skip
+    others = [(each, each) for each in named_books(view) if each != name]
+    return Page(f"What differs: {name}, {other}", lead, tuple(parts), crumbs,
+                extra={"name": name, "others": others, "compared": other, "also": also})  # fmt: skip
 
 
 def tested(found: Backtest, asked: Asked) -> Page:
     """Return the page of a back-test."""
-    parts: list[Part] = []
+    parts: list[Part] = [_compared(found)] if len(found.books) > 1 else []
     for book in found.books:
         parts.append(_summary(book))
         parts.append(_subjects(book, asked))
@@ -99,6 +140,21 @@ def tested(found: Backtest, asked: Asked) -> Page:
     lead = (f"The whole journal up to record {found.known:,}, as if each rulebook had been in force from the "
             f"beginning, on {found.on}. What happened is not undone.")  # fmt: skip
     return Page("Back-test", lead, tuple(parts), crumbs)
+
+
+def _compared(found: Backtest) -> Table:
+    columns = (
+        Column("Rulebook"), Column("Postings", right=True), Column("It would have refused", right=True),
+        Column("Refusals it would have admitted", right=True), Column("Counters over", right=True),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            Cell(book.name, kind="title", note=f"revision {book.revision}"), number(book.postings_count),
+            number(book.refused_count), number(book.admitted_count), number(book.over_count),
+        )
+        for book in found.books
+    )  # fmt: skip
+    return Table("Side by side", columns, rows)
 
 
 def _summary(book: UnderBook) -> Figures:
@@ -128,7 +184,7 @@ def _subject(each: Subject) -> tuple[Cell, ...]:
         Cell(subject_words(each.subject)), Cell(each.tier or "no tier"),
         Cell(now.cap, note=unconfirmed(now.confidence, now.status, now.when_exceeded)), state(now.state),
         number(now.used), number(now.limit, "not limited" if now.state == "watched" else "undetermined"),
-        Cell(now.unit), meter(now.used, now.limit), Cell(str(each.first_over or "never")),
+        Cell(now.unit), meter(now.used, now.limit, now.state), Cell(str(each.first_over or "never")),
     )  # fmt: skip
 
 

@@ -149,7 +149,8 @@ def _law(cap: Cap, adoption: Adoption, asked: Asked) -> Facts:
         "Counts": cap.counts,
         "Kept by": ", ".join(cap.by) or "the whole world",
         "Limit as written": cap.limit.words,
-        "Window": cap.window.kind.replace("_", " "),
+        "Window": window_words(window_text(cap.window.span)) if cap.window.kind == "span"
+        else cap.window.kind.replace("_", " "),
         "When exceeded": "requests are refused" if cap.when_exceeded == "refuse" else "posted, and a discrepancy opens",
         "Gives room back": ", ".join(sorted(cap.gives_back)) or "only a reverse",
         "Legal standing": cap.status,
@@ -191,7 +192,7 @@ def _over_time(
     )  # fmt: skip
     steps = [(day, amount, amount - (used[n - 1][1] if n else Decimal(0))) for n, (day, amount) in enumerate(used)]
     rows = tuple(
-        (Cell(day.isoformat()), change(by), number(amount),
+        (Cell(day.isoformat(), note="to come" if day > view.on else ""), change(by), number(amount),
          number(_limit(cap, day, now), "none"))
         for day, amount, by in reversed(steps[-MOST_DAYS:])
     )  # fmt: skip

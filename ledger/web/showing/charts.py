@@ -12,6 +12,7 @@ from ledger.web.parts import Chart, Mark
 
 WIDTH, HEIGHT = 720, 280
 LEVELS = 4
+ROOM = 18  # a label's height
 _ROUND = ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8", "10")
 Step = tuple[date, Decimal]
 
@@ -54,11 +55,25 @@ def step_chart(
     says = f"Use by day from {box.first} to {box.last}: {grouped(now)} {unit} on {on}{stated}."
     return Chart(
         title, says, _path(used, box, min(box.last, max(on, box.first))),
-        _limit_path(limits, box), tuple(bands), tuple(_levels(box, unit)), tuple(_days(box)),
+        _limit_path(limits, box), tuple(bands), tuple(_levels(box)), tuple(_days(box)),
         tuple(Mark(box.x(day), box.y(_at(used, day)), f"{day}: {words}") for day, words in events
               if box.first <= day <= box.last),
-        box.x(on) if box.first <= on <= box.last else None,
+        box.x(on) if box.first <= on <= box.last else None, unit, tuple(_labels(box, limits, limit, bands, on)),
     )  # fmt: skip
+
+
+def _labels(
+    box: Box, limits: Sequence[tuple[date, Decimal | None]], limit: Decimal | None,
+    bands: Sequence[tuple[int, int, str]], on: date,
+) -> Iterable[Mark]:  # fmt: skip
+    """Yield what stands on the lines and in the bands, where there is room for it."""
+    if limit is not None and limits:
+        yield Mark(0, box.y(limit) - 6, f"limit {short(limit)}")
+    for top, height, name in bands:
+        if name == "critical" and height >= ROOM:
+            yield Mark(0, top + height - 5, "critical")
+    if box.first <= on <= box.last:
+        yield Mark(box.x(on), HEIGHT - 6, f"{on}", "end" if box.x(on) > WIDTH // 2 else "start")
 
 
 def _path(used: Sequence[Step], box: Box, until: date) -> str:
@@ -84,10 +99,10 @@ def _limit_path(limits: Sequence[tuple[date, Decimal | None]], box: Box) -> str:
     return drawn
 
 
-def _levels(box: Box, unit: str) -> Iterable[Mark]:
+def _levels(box: Box) -> Iterable[Mark]:
     for n in range(LEVELS + 1):
         amount = box.top * n / LEVELS
-        yield Mark(0, box.y(amount), short(amount) + (f" {unit}" if n == LEVELS else ""))
+        yield Mark(0, box.y(amount), short(amount))
 
 
 def _days(box: Box) -> Iterable[Mark]:

@@ -1,22 +1,19 @@
-"""An exporter's own pages: what is left for it, whether something fits, what became of a file, its own records."""
+"""An exporter's own pages: what is left for it, what became of a file, its own records."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from ledger import reference
-from ledger.core.compute import grouped
-from ledger.core.errors import NotFound, Problem
+from ledger.core.errors import Problem
 from ledger.core.facts import Authorization
-from ledger.core.movements import Line, Movement
 from ledger.files import Answer
 from ledger.reports import Remaining, View
-from ledger.web.desks import Door, Fit, Principal
-from ledger.web.parts import Alert, Cell, Column, Figures, Page, Part, Table, number, path, state, unconfirmed, when
-from ledger.web.showing.standing import country_name, subject_words, window_words
+from ledger.web.desks import Door, Principal
+from ledger.web.parts import Cell, Column, Page, Table, number, path, state, unconfirmed, when
+from ledger.web.showing.standing import country_name
 from schema.queries import SQL
 
 MOST_ROWS = 100
@@ -41,7 +38,7 @@ def home(view: View, door: Door, principal: Principal, named: str) -> Page:
         note += f" The first {MOST_HELD} of {len(found):,} authorizations: search for one."
     empty = "No authorization matches." if named else "No authorization names you as the exporter."
     table = Table("What may still be shipped", columns, tuple(rows), empty, note)
-    return Page(f"What is left for {_name(view, principal.party)}", "", (table,), extra={"named": named})
+    return Page(f"What is left for {party_name(view, principal.party)}", "", (table,), extra={"named": named})
 
 
 def _rows_of(view: View, door: Door, principal: Principal, terms: Authorization) -> Iterable[tuple[Cell, ...]]:
@@ -54,18 +51,19 @@ def _rows_of(view: View, door: Door, principal: Principal, terms: Authorization)
                 authorization=terms.authorization,
             )  # fmt: skip
             told = (number(left.remaining_chips, "not limited"), number(left.remaining_tpp, "not limited"))
-            why = Cell(left.binding_cap.replace("_", " "), note=_notes(left))
+            why = Cell(left.binding_cap.replace("_", " "), note=notes_of(left))
         except Problem as problem:
             told = (Cell("undetermined"), Cell("undetermined"))
             why = Cell(problem.message)
         fit = path("exporter", "fit", authorization=terms.authorization, chip=chip)
         yield (
-            Cell(_name(view, terms.recipient), note=terms.recipient), Cell(country_name(terms.destination)),
+            Cell(party_name(view, terms.recipient), note=terms.recipient), Cell(country_name(terms.destination)),
             Cell(terms.authorization, fit, "title"), state(terms.state), Cell(chip), *told, last, why,
         )  # fmt: skip
 
 
-def _notes(left: Remaining) -> str:
+def notes_of(left: Remaining) -> str:
+    """Return why what binds does, or how sure its figure is."""
     binding = next((cap for cap in left.caps if cap.cap == left.binding_cap), None)
     marks = unconfirmed(binding.confidence, binding.status) if binding else ""
     return left.why or marks
@@ -77,67 +75,6 @@ def _chips(view: View, terms: Authorization) -> Sequence[str]:
         return terms.chips
     granted = {lot.profile.chip for lot in view.position.lots_of(terms.authorization)}
     return sorted(granted) or [reference.REFERENCE_CHIP]
-
-
-def fit_choices(view: View, door: Door, principal: Principal) -> dict[str, list[tuple[str, str]]]:
-    """Return what the fit form offers: the exporter's authorizations, and all rated chips."""
-    held = [
-        (each.authorization, f"{each.authorization}: {_name(view, each.recipient)}, {country_name(each.destination)}")
-        for each in door.authorizations(principal, view)
-    ]  # fmt: skip
-    chips = sorted((each.chip, each.name or each.chip) for each in view.position.knowledge.chips.values())
-    return {"authorizations": held, "chips": chips}
-
-
-def fit_parts(
-    view: View, door: Door, principal: Principal, *, name: str, chip: str, quantity: Decimal
-) -> tuple[Part, ...]:
-    """Return the answer: would it fit on the view's day, which cap binds, and the most that would.
-
-    Raises:
-        NotFound: something named is not known, or may not be seen.
-    """
-    terms = next((each for each in door.authorizations(principal, view) if each.authorization == name), None)
-    if terms is None:
-        raise NotFound(f'There is no authorization "{name[:60]}" of yours.', "Choose one of the list.")
-    line = Line(
-        chip=chip, quantity=quantity, unit="chips", destination=terms.destination, recipient=terms.recipient,
-        authorization=name,
-    )  # fmt: skip
-    verdict = door.fit(principal, view, Movement("ship", view.on, view.on.isoformat(), (line,), principal.party))
-    left = door.left(principal, view, destination=terms.destination, recipient=terms.recipient, chip=chip,
-                     authorization=name)  # fmt: skip
-    return _verdict(view, verdict, left, terms, chip, quantity)
-
-
-def _verdict(
-    view: View, verdict: Fit, left: Remaining, terms: Authorization, chip: str, quantity: Decimal
-) -> tuple[Part, ...]:  # fmt: skip
-    to = f"{_name(view, terms.recipient)} in {country_name(terms.destination)}"
-    what = f"To ship {grouped(quantity)} {chip} to {to}"
-    fits = verdict.verdict == "posted"
-    if fits:
-        alert = Alert("success", "It would fit the caps", f"{what} on {view.on} would be posted.")
-    else:
-        words = f"{what} on {view.on} would be refused: {verdict.message} {verdict.remedy}".strip()
-        alert = Alert("warning", f"It would not fit: {verdict.code.replace('_', ' ')}", words)
-    binding = left.binding_cap if left.binding_cap != "unlimited" else "nothing limits it"
-    figures = Figures("The answer", (
-        ("verdict", state("fits" if fits else "refused")),
-        ("what binds", Cell(binding.replace("_", " "), note=_notes(left))),
-        ("the most that would fit, chips", number(left.remaining_chips, "not limited")),
-        ("the most that would fit, TPP", number(left.remaining_tpp, "not limited")),
-        ("TPP of one chip", number(left.tpp_per_chip)),
-    ))  # fmt: skip
-    columns = (Column("Cap"), Column("Of"), Column("State"), Column("Window"), Column("Left for you", right=True),
-               Column("Unit"), Column("Source in law"))  # fmt: skip
-    rows = tuple(
-        (Cell(cap.cap, kind="title", note=unconfirmed(cap.confidence, cap.status, cap.when_exceeded)),
-         Cell(subject_words(cap.subject)), state(cap.state), Cell(window_words(cap.window)),
-         number(cap.remaining, "not told"), Cell(cap.unit), Cell(cap.law))
-        for cap in left.caps
-    )  # fmt: skip
-    return (alert, figures, Table("Caps it would touch", columns, rows, "It changes no cap's counter."))
 
 
 def answers_table(answers: Sequence[Answer], *, is_trial: bool) -> Table:
@@ -199,7 +136,8 @@ def _said(kind: str, body: dict[str, Any]) -> str:
     return " ".join(filter(None, words))
 
 
-def _name(view: View, party: str) -> str:
+def party_name(view: View, party: str) -> str:
+    """Return a party's name on the day, or its id."""
     knowledge = view.position.knowledge
     known = knowledge.party(party, view.on) or knowledge.parties.get(party)
     return known.name if known else party

@@ -11,7 +11,21 @@ from typing import Any
 
 from ledger.reports import CapStanding, Discrepancy, View, discrepancies, proposals, standings
 from ledger.web.asking import Asked
-from ledger.web.parts import Alert, Cell, Column, Figures, Page, Part, Table, change, number, state, unconfirmed, when
+from ledger.web.parts import (
+    Alert,
+    Cell,
+    Column,
+    Figures,
+    Page,
+    Part,
+    Table,
+    change,
+    number,
+    state,
+    toned,
+    unconfirmed,
+    when,
+)
 from ledger.web.showing.duties import overdue_count
 from ledger.web.showing.standing import (
     NEAR,
@@ -30,6 +44,7 @@ from schema.queries import SQL
 
 MOST_CAPS, MOST_CHANGES, MOST_DISCREPANCIES, MOST_COUNTRIES = 15, 10, 10, 12
 ON_TIME = timedelta(hours=26)  # a day after its period ended, and two hours to run
+_TONES = {"over": "alarm", "exhausted": "alarm", "critical": "watch", "undetermined": "watch"}
 TIER_STAGES = ("licensed", "open", "shipped", "installed")
 
 
@@ -92,12 +107,13 @@ def _alerts(view: View, last: LastRun | None, now: datetime, asked: Asked) -> li
 def _figures(view: View, found: Sequence[CapStanding], disputed: Sequence[Discrepancy], asked: Asked) -> Figures:
     counts = {name: sum(1 for each in found if each.state == name) for name in (*NEAR, "undetermined")}
     rows = [
-        (f"caps {name}", number(count, href=asked.path("caps", state=name))) for name, count in counts.items()
+        (f"caps {name}", toned(number(count, href=asked.path("caps", state=name)), _TONES[name]))
+        for name, count in counts.items()
     ]  # fmt: skip
-    rows.append(("discrepancies not resolved", number(len(disputed), href=asked.path("discrepancies"))))
-    waiting = len(proposals(view))
-    rows.append(("duties overdue", number(overdue_count(view), href=asked.path("duties", state="overdue"))))
-    rows.append(("proposals waiting", number(waiting, href=asked.path("proposals"))))
+    overdue = number(overdue_count(view), href=asked.path("duties", state="overdue"))
+    rows.append(("discrepancies not resolved", toned(number(len(disputed), href=asked.path("discrepancies")), "watch")))
+    rows.append(("duties overdue", toned(overdue, "watch")))
+    rows.append(("proposals waiting", toned(number(len(proposals(view)), href=asked.path("proposals")), "")))
     return Figures("At a glance", tuple(rows))
 
 
@@ -267,5 +283,5 @@ def country_row(
         Cell(cap.cap, cap_path(asked, cap.cap, cap.subject, cap.window),
              note=unconfirmed(cap.confidence, cap.status, cap.when_exceeded)) if cap else Cell("no cap of its own"),
         state(cap.state) if cap else Cell("no cap"),
-        meter(cap.used, cap.limit) if cap else Cell("no figure"),
+        meter(cap.used, cap.limit, cap.state) if cap else Cell("no figure"),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ledger import reference
 from ledger.core import records
 from ledger.core.errors import NotFound
 from ledger.reports import View, discrepancies, history
@@ -17,7 +18,7 @@ from ledger.web.showing.overview import disputes_table
 from ledger.web.showing.standing import WORST_FIRST, cap_path, meter, subject_path, subject_words
 from schema.queries import SQL
 
-MOST_ROWS = 100
+MOST_ROWS, MOST_MEANT = 100, 10
 RECORD_COLUMNS = (
     Column("Record", right=True), Column("Recorded"), Column("Kind"), Column("By"), Column("Key"),
 )  # fmt: skip
@@ -102,7 +103,7 @@ def _standings(report: Mapping[str, Any], asked: Asked) -> Table:
             Cell(subject_words(each["subject"]), subject_path(asked, each["subject"])), state(each["state"]),
             _amount(each["used"]), _amount(each["limit"], "not limited" if each["state"] == "watched" else
             "undetermined"), Cell(each["unit"]),
-            meter(Decimal(each["used"]), Decimal(each["limit"]) if each["limit"] else None),
+            meter(Decimal(each["used"]), Decimal(each["limit"]) if each["limit"] else None, each["state"]),
         )
         for each in found[:MOST_ROWS]
     )  # fmt: skip
@@ -138,21 +139,28 @@ def disputes(view: View, asked: Asked, now: datetime, *, wanted: str, owner: str
 
 def journal(view: View, asked: Asked, *, about: str, key: str, kind: str, before: int) -> Page:
     """Return the page that searches the journal: by subject, by key, or by kind, newest first."""
-    if about:
-        table = _about(view, asked, about, before)
+    parts: list[Part] = []
+    if about and not key:
+        table = _about(view, asked, about, kind, before)
+        if not table.rows and not kind and before > view.known and (meant := _meant(view, asked, about)):
+            parts.append(meant)
     else:
         if key:
             rows = view.conn.execute(SQL["records_with_key"], {"key": key, "known": view.known}).fetchall()
+            rows = [row for row in rows if kind in ("", row[1])]
         else:
             wanted = {"kind": kind, "known": view.known, "before": before, "most": MOST_ROWS}
             rows = view.conn.execute(SQL["records_of_kind"], wanted).fetchall()
         more = None
         if not key and len(rows) == MOST_ROWS:
             more = Cell("Earlier records", asked.path("records", kind=kind, before=str(rows[-1][0])))
-        table = Table("Records, newest first", RECORD_COLUMNS, tuple(_record_row(row, asked) for row in rows),
+        caption = (
+            f'Records with the key "{key[:60]}"' if key else f"Records{f' of kind {kind}' * bool(kind)}, newest first"
+        )
+        table = Table(caption, RECORD_COLUMNS, tuple(_record_row(row, asked) for row in rows),
                       "No record matches." if key or kind else "The journal is empty.", more=more)  # fmt: skip
     options = [("", "any kind"), *((name, name) for name in records.KINDS)]
-    return Page("Records", f"The journal has {view.size:,} records.", (table,),
+    return Page("Records", f"The journal has {view.size:,} records.", (table, *parts),
                 extra={"options": options, "about": about, "key": key, "of_kind": kind})  # fmt: skip
 
 
@@ -161,7 +169,28 @@ def _record_row(row: tuple[Any, ...], asked: Asked) -> tuple[Cell, ...]:
     return (number(seq, href=asked.path("records", seq)), Cell(when(at)), Cell(kind), Cell(actor), Cell(key or "none"))
 
 
-def _about(view: View, asked: Asked, about: str, before: int) -> Table:
+def _meant(view: View, asked: Asked, about: str) -> Table | None:
+    """Return what somebody may have meant who typed a name and not an id."""
+    knowledge, wanted = view.position.knowledge, about.casefold()
+    named = [
+        *((code, each.name, "country") for code, each in reference.countries().items()),
+        *((each.party, each.name, "party") for each in knowledge.parties.values()),
+        *((each.chip, each.name, "chip") for each in knowledge.chips.values()),
+        *((name, each.recipient, "authorization") for name, each in knowledge.authorizations.items()),
+    ]
+    found = [each for each in named if wanted in each[0].casefold() or wanted in each[1].casefold()]
+    if not found:
+        return None
+    found.sort(key=lambda each: (wanted not in (each[0].casefold(), each[1].casefold()), len(each[1]), each[0]))
+    rows = tuple(
+        (Cell(name, asked.path("records", about=name), "title"), Cell(words or name), Cell(what))
+        for name, words, what in found[:MOST_MEANT]
+    )
+    note = f"The first {MOST_MEANT} of {len(found):,}." if len(found) > MOST_MEANT else ""
+    return Table("Did you mean", (Column("Id"), Column("Name"), Column("What it is")), rows, note=note)
+
+
+def _about(view: View, asked: Asked, about: str, kind: str, before: int) -> Table:
     columns = (Column("Record", right=True), Column("Recorded"), Column("Kind"), Column("By"), Column("Day"),
                Column("What"), Column("Stage"), Column("Chips", right=True), Column("TPP", right=True))  # fmt: skip
     try:
@@ -173,18 +202,19 @@ def _about(view: View, asked: Asked, about: str, before: int) -> Table:
         oldest = found[0].seq
         whole = [each for each in found if each.seq > oldest]
         found, going_on = (whole, oldest + 1) if whole else (found, oldest)
-        more = Cell("Earlier records", asked.path("records", about=about, before=str(going_on)))
+        more = Cell("Earlier records", asked.path("records", about=about, kind=kind, before=str(going_on)))
     rows = tuple(
         (
             number(each.seq, href=asked.path("records", each.seq)), Cell(when(each.recorded_at)), Cell(each.kind),
             Cell(each.actor), Cell(str(each.day or "none")), Cell(each.what), Cell(each.stage or "none"),
             number(each.chips, "none"), number(each.tpp, "none"),
         )
-        for each in reversed(found)
+        for each in reversed(found) if kind in ("", each.kind)
     )  # fmt: skip
     earlier = "" if before > view.known else f" before record {before:,}"
-    return Table(f"Records about {about[:60]}{earlier}, newest first", columns, rows,
-                 f'Nothing is recorded about "{about[:60]}" up to record {min(view.known, before):,}.',
+    of_kind = f" of kind {kind}" if kind else ""
+    return Table(f"Records{of_kind} about {about[:60]}{earlier}, newest first", columns, rows,
+                 f'Nothing{of_kind} is recorded about "{about[:60]}" up to record {min(view.known, before):,}.',
                  more=more)  # fmt: skip
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from ledger import reference
+from ledger.core.compute import grouped
 from ledger.core.rulebook import Rulebook
-from ledger.reports import CapStanding, View
+from ledger.reports import CapStanding, Holding, View
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Table, number, state, unconfirmed
 
@@ -39,11 +40,11 @@ def percent(used: Decimal, limit: Decimal | None) -> str:
     return f"{int(used * 100 // limit):,}%"
 
 
-def meter(used: Decimal, limit: Decimal | None) -> Cell:
-    """Return how full a cap is, as a bar and in words."""
+def meter(used: Decimal, limit: Decimal | None, state: str = "") -> Cell:
+    """Return how full a cap is, as a bar and in words; the state shades the bar."""
     if limit is None or limit <= 0:
         return Cell("no figure")
-    return Cell(percent(used, limit), kind="meter", share=per_mille(used, limit))
+    return Cell(percent(used, limit), kind="meter", share=per_mille(used, limit), tone=state)
 
 
 def subject_words(subject: str) -> str:
@@ -94,6 +95,12 @@ def window_words(window: str) -> str:
     return f"{first.replace('..', 'always')} until {until.replace('..', 'open')}" if until else window
 
 
+def unsure(held: Holding, stage: str) -> str:
+    """Return how much of a total is unconfirmed, in words; "" where nothing is."""
+    tpp = held.unconfirmed.get(stage)
+    return f"of which unconfirmed {grouped(tpp)}" if tpp else ""
+
+
 def rows_of(found: Iterable[CapStanding], asked: Asked) -> tuple[tuple[Cell, ...], ...]:
     """Return caps as rows."""
     return tuple(_row(each, asked) for each in found)
@@ -118,7 +125,7 @@ def _row(each: CapStanding, asked: Asked) -> tuple[Cell, ...]:
         number(each.limit, without, href=asked.path("caps", each.cap), note=each.remark),
         number(each.left, "not limited" if each.state == "watched" else "undetermined"),
         Cell(each.unit),
-        meter(each.used, each.limit),
+        meter(each.used, each.limit, each.state),
         Cell(each.law),
     )
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from ledger import reference
 from ledger.core.errors import NotFound
 from ledger.core.facts import UNKNOWN, Authorization
-from ledger.reports import CapStanding, View, standings
+from ledger.reports import CapStanding, Holding, View, holdings, standings, together
 from ledger.web.asking import Asked
 from ledger.web.parts import Cell, Column, Facts, Figures, Page, Part, Steps, Table, number, path, state
 from ledger.web.showing.overview import COUNTRY_COLUMNS, country_row
-from ledger.web.showing.standing import caps_table, country_name, party_cell, severity
-from ledger.web.showing.totals import STAGES, Totals
-from schema.queries import SQL
+from ledger.web.showing.standing import caps_table, country_name, party_cell, severity, unsure
+from ledger.web.showing.totals import STAGES, ZERO, Totals
 
 EARLIEST = "2020-01-01"  # no chip was licensed before
 MOST_ROWS = 250
@@ -58,10 +57,13 @@ def country(view: View, totals: Totals, asked: Asked, code: str) -> Page:
         "Basis": listed.basis, "Note": listed.note, "Source": listed.source, "Confidence": listed.confidence,
     }  # fmt: skip
     caps = sorted(standings(view, of=("destination", counts_as)), key=severity)
+    alike = [each for each in reference.countries() if adoption and adoption.book.place(each) == counts_as] or [code]
+    held = holdings(view, "destination", alike)
+    own = [each for each in held if each.destination == code]
     parts: list[Part] = [
-        _stages(stages, view, asked.path("records", about=code)),
+        _stages(stages, together(held), view, asked.path("records", about=code)),
         caps_table("Caps kept for the country", caps[:MOST_ROWS], asked, "No cap of the rulebook counts it."),
-        _held(view, asked, "destination", code, "Recipients, most licensed first"),
+        _held(view, asked, own, "Recipients, most licensed first", by_recipient=True),
         _authorizations(view, asked, "Authorizations", lambda each: each.destination == code),
         Facts("The country as listed", tuple((term, Cell(text)) for term, text in rows.items() if text)),
     ]  # fmt: skip
@@ -107,6 +109,8 @@ def recipient(view: View, asked: Asked, name: str) -> Page:
     if party is None:
         raise NotFound(f'No party "{name[:60]}" is known at record {view.known:,}.', "Search for its name.")
     caps = sorted(standings(view, of=("", name)), key=severity)
+    own = holdings(view, "recipient", [name])
+    held = together(own)
     rows = {
         "Id": Cell(party.party, kind="code"),
         "Roles": Cell(", ".join(party.roles)),
@@ -117,7 +121,8 @@ def recipient(view: View, asked: Asked, name: str) -> Page:
         "Stated by": number(party.seq, href=asked.path("records", party.seq), note="record") if party.seq else Cell(""),
     }  # fmt: skip
     parts: list[Part] = [
-        _held(view, asked, "recipient", name, "What stands with it, by country"),
+        *([_stages(held.tpp, held, view, asked.path("records", about=name))] if own else []),
+        _held(view, asked, own, "What stands with it, by country", by_recipient=False),
         caps_table("Caps kept for it", caps, asked, "No cap of the rulebook is kept for it by name."),
         _path(view, asked, name),
         _owners(view, asked, name),
@@ -134,38 +139,33 @@ def _seat(code: str) -> str:
     return "unknown" if code == UNKNOWN else f"{country_name(code)} ({code})"
 
 
-def _stages(stages: Mapping[str, Decimal], view: View, behind: str) -> Figures:
+def _stages(stages: Mapping[str, Decimal], held: Holding, view: View, behind: str) -> Figures:
     rows = tuple(
-        (f"{stage.replace('_', ' ')}, TPP", number(stages[stage], href=behind if stages[stage] else ""))
+        (
+            f"{stage.replace('_', ' ')}, TPP",
+            number(stages.get(stage, ZERO), href=behind if stages.get(stage) else "", note=unsure(held, stage)),
+        )
         for stage in STAGES
     )
     return Figures(f"On {view.on}", rows)
 
 
-def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) -> Table:
+def _held(view: View, asked: Asked, found: Sequence[Holding], caption: str, *, by_recipient: bool) -> Table:
     """Return what each recipient has in each stage in each country, of one country or one recipient."""
-    sums: dict[tuple[str, str], dict[str, Decimal]] = {}
-    chips: dict[tuple[str, str], int] = {}
-    wanted = {"name": dimension, "value": value, "known": view.known, "day": view.on}
-    for party, code, stage, count, tpp in view.conn.execute(SQL["stage_totals_of"], wanted):
-        sums.setdefault((party, code), {})[stage] = tpp
-        if stage == "licensed":
-            chips[party, code] = count or 0
-    ranked = sorted(sums, key=lambda each: (-sums[each].get("licensed", Decimal(0)), each))
+    ranked = sorted(found, key=lambda each: (-each.tpp.get("licensed", ZERO), each.recipient, each.destination))
     shown = ("licensed", "open", "shipped", "received", "installed")
-    by_recipient = dimension == "destination"
     columns = (
         Column("Recipient" if by_recipient else "Country"), Column("Licensed", "chips", right=True),
         *(Column(stage.capitalize(), "TPP", right=True) for stage in shown),
     )  # fmt: skip
     rows = tuple(
         (
-            party_cell(view, asked, party) if by_recipient
-            else Cell(_seat(code), asked.path("countries", code)),
-            number(chips.get((party, code)), "none"),
-            *(_amount(sums[party, code].get(stage), view, asked, party, code) for stage in shown),
+            party_cell(view, asked, each.recipient) if by_recipient
+            else Cell(_seat(each.destination), asked.path("countries", each.destination)),
+            number(each.chips.get("licensed"), "none"),
+            *(_amount(each, stage, view, asked) for stage in shown),
         )
-        for party, code in ranked[:MOST_HELD]
+        for each in ranked[:MOST_HELD]
     )  # fmt: skip
     note = "Chips count what was stated in chips; equivalents are in the TPP only." if rows else ""
     if len(ranked) > MOST_HELD:
@@ -173,12 +173,14 @@ def _held(view: View, asked: Asked, dimension: str, value: str, caption: str) ->
     return Table(caption, columns, rows, "Nothing was licensed or shipped.", note)
 
 
-def _amount(tpp: Decimal | None, view: View, asked: Asked, party: str, code: str) -> Cell:
+def _amount(held: Holding, stage: str, view: View, asked: Asked) -> Cell:
     """Return a figure that leads to the movements it is the sum of: a statement from the first day on."""
+    tpp = held.tpp.get(stage)
     if not tpp:
-        return number(Decimal(0))
+        return number(ZERO)
+    whose = {"recipient": held.recipient, "country": held.destination}
     days = {"first": EARLIEST, "last": view.on.isoformat()}
-    return number(tpp, href=path("statements", recipient=party, country=code, **days, known=asked.known_text))
+    return number(tpp, href=path("statements", **whose, **days, known=asked.known_text), note=unsure(held, stage))
 
 
 def _path(view: View, asked: Asked, name: str) -> Steps:

@@ -74,7 +74,8 @@ def world_map(
         f"{over:,} {'country has' if over == 1 else 'countries have'} a cap that is critical, exhausted or over. Each "
         "country leads to its page; the table of countries says the same."
     )
-    return Map(f"Use by tier, {view.on}", says, lands, tuple(legend), SOURCE)
+    marks = tuple((SHAPES[name], f"cap {name}") for name in NEAR if any(land.mark == SHAPES[name] for land in lands))
+    return Map(f"Use by tier, {view.on}", says, lands, tuple(legend), SOURCE, marks)
 
 
 def _land(

@@ -20,6 +20,9 @@ CREATE INDEX journal_recorded_at ON journal (recorded_at);
 CREATE INDEX journal_facts ON journal (kind, seq) WHERE kind NOT IN ('movement.posted', 'request.refused');
 -- So are refusals, and a page that shows them must not read all movements.
 CREATE INDEX journal_refusals ON journal (seq) WHERE kind = 'request.refused';
+-- And movements that are marked unconfirmed, of which every total of a country or a recipient tells how much they are.
+CREATE INDEX journal_unconfirmed ON journal (seq)
+    WHERE kind = 'movement.posted' AND position('"confidence":"unconfirmed"'::bytea IN payload) > 0;
 -- The hashed bytes are kept exactly, and reading a part of them needs no decompression.
 ALTER TABLE journal
     ALTER COLUMN payload SET STORAGE EXTERNAL,
