@@ -11,8 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
+    Column,
+    Computed,
     DateTime,
     Index,
     Integer,
@@ -28,6 +31,8 @@ from sqlmodel import Field, SQLModel
 from schema import working as working  # the working tables, among the others
 
 MOMENT: Any = DateTime(timezone=True)
+_SEATS = ("exporter", "recipient", "owner", "operator", "booked_to", "lab")
+_NAMES = "ARRAY[" + ", ".join(f"(body ->> '{seat}'::text)" for seat in _SEATS) + "]"  # the parties that a profile names
 NO_FIRST_DAY = "0001-01-01"  # window_from of a window without a first day
 
 
@@ -133,6 +138,7 @@ class Profile(SQLModel, table=True):
     id: int = _key(Integer)
     sha256: bytes
     body: dict[str, Any] = Field(sa_type=JSONB)
+    names: list[str | None] | None = Field(default=None, sa_column=Column(ARRAY(Text), Computed(_NAMES, persisted=True)))
 
 
 class Lot(SQLModel, table=True):

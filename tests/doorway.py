@@ -12,12 +12,13 @@ from starlette.testclient import TestClient
 
 from ledger.api.app import create_app
 from ledger.api.desk import Desk
+from ledger.core.duties import Owed
 from ledger.core.errors import NotFound, Problem
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.core.refusals import Refusal
 from ledger.posting import Receipt, Request
-from ledger.reports import Explained, Remaining, Statement, View, explained, remaining, statement
+from ledger.reports import Explained, Remaining, Statement, View, duties, explained, remaining, statement
 
 ROLES = ("regulator", "exporter", "auditor", "operator")
 
@@ -105,8 +106,11 @@ class StandIn:
     def scope_of(self, principal: Someone) -> str:
         return principal.party
 
-    def shown(self, principal: Someone, view: View, seqs: Collection[int]) -> frozenset[int]:
-        return frozenset(seqs)
+    def duties_for(self, principal: Someone, view: View, *, met: bool) -> list[Owed]:
+        return duties(view, party=principal.party, met=met)
+
+    def shown(self, principal: Someone, view: View, asked: Collection[Any], thing: str = "record") -> frozenset[Any]:
+        return frozenset(asked)
 
 
 @contextmanager

@@ -146,7 +146,7 @@ def test_what_is_shown_is_asked_in_the_open_transaction_which_has_its_own_role_a
         assert wall.shown(conn, second, both) == {int(world.ids[OWN]["record"])}
         assert wall.shown(conn, Principal("bo", "exporter", FIRST), both) == {int(world.ids[MARK]["record"])}
         assert conn.execute("SELECT current_user").fetchone() == (own,)
-        monkeypatch.setattr(wall, "SQL", {**SQL, "shown": "SELECT judgment FROM journal"})
+        monkeypatch.setattr(wall, "SQL", {**SQL, "shown_record": "SELECT judgment FROM journal"})
         with pytest.raises(psycopg.errors.InsufficientPrivilege):  # the database's no is never taken for no wall
             wall.shown(conn, second, both)
         assert conn.execute("SELECT current_user").fetchone() == (own,)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ledger.access import Principal, fits, keys, sessions, sight, statements, telling, tokens, wall
+from ledger.access import Principal, fits, keys, owing, sessions, sight, statements, telling, tokens, wall
+from ledger.core.duties import Owed
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt
 from ledger.reports import Remaining, Statement, View
 from ledger.settings import Settings
 from ledger.store.source import Connection
+
+T = TypeVar("T", int, str)
 
 
 class Told(Protocol):
@@ -52,14 +55,17 @@ class Access(Protocol):
     def statement_for(self, principal: Principal, view: View, **question: Any) -> Statement:
         """Return a statement of account, as its asker may see it."""
 
+    def duties_for(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as its asker may see it."""
+
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""
 
     def scope_of(self, principal: Principal) -> str:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""
 
-    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to them, from the view's snapshot."""
+    def shown(self, principal: Principal, view: View, asked: Collection[T], thing: str = "record") -> frozenset[T]:
+        """Return which of some things (of `wall.THINGS`) the database shows to them, in the same snapshot."""
 
 
 class LedgerAccess:
@@ -118,6 +124,10 @@ class LedgerAccess:
         """Return a statement of account, as its asker may see it."""
         return statements.statement_for(principal, view, **question)
 
+    def duties_for(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as its asker may see it."""
+        return owing.duties_for(principal, view, met=met)
+
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""
         return telling.for_principal(principal, receipt)
@@ -126,6 +136,6 @@ class LedgerAccess:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""
         return principal.party
 
-    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to them."""
-        return wall.shown(view.conn, principal, seqs)
+    def shown(self, principal: Principal, view: View, asked: Collection[T], thing: str = "record") -> frozenset[T]:
+        """Return which of some things the database itself shows to them."""
+        return wall.shown(view.conn, principal, asked, thing)

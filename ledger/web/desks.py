@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeVar
 
+from ledger.core.duties import Owed
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt, Request
@@ -13,6 +14,7 @@ from ledger.reports import Reader, Remaining, Statement, View
 from ledger.store.source import Connection
 
 T = TypeVar("T")
+N = TypeVar("N", int, str)
 Role = Literal["regulator", "exporter", "auditor", "operator", "public"]
 
 
@@ -133,8 +135,13 @@ class Door(Protocol):
     ) -> Statement:  # fmt: skip
         """Return a statement of account between two days, as a principal may see it; an exporter's is its own."""
 
-    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to a principal, from the view's snapshot."""
+    def duties(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as a principal may see it: what an exporter owes itself. met: what was done, too."""
+
+    def shown(
+        self, principal: Principal, view: View, asked: Collection[N], thing: str = "record"
+    ) -> frozenset[N]:  # fmt: skip
+        """Return which of some things the database itself shows to a principal, from the view's snapshot."""
 
     def told(self, principal: Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return code, message and remedy of a refusal as a principal may read them."""

@@ -54,8 +54,7 @@ async def list_duties(call: Call) -> Response:
     met = is_set(call.asked, "met")
 
     def ask(view: View) -> Listed:
-        party = call.access.scope_of(call.principal)
-        items = [each.body() for each in reports.duties(view, party=party, met=met)]
+        items = [each.body() for each in call.access.duties_for(call.principal, view, met=met)]
         return Listed(items, columns_of("duty", "state", "party", "due_on", "triggered_on", "subject", "do", "law"))
 
     return await read(call, ask, lists=True, pages=True)
