@@ -32,7 +32,8 @@ from schema import working as working  # the working tables, among the others
 
 MOMENT: Any = DateTime(timezone=True)
 _SEATS = ("exporter", "recipient", "owner", "operator", "booked_to", "lab")
-_NAMES = "ARRAY[" + ", ".join(f"(body ->> '{seat}'::text)" for seat in _SEATS) + "]"  # the parties that a profile names
+# The parties that a profile names.
+_NAMES = Computed("ARRAY[" + ", ".join(f"(body ->> '{seat}'::text)" for seat in _SEATS) + "]", persisted=True)
 NO_FIRST_DAY = "0001-01-01"  # window_from of a window without a first day
 
 
@@ -138,7 +139,7 @@ class Profile(SQLModel, table=True):
     id: int = _key(Integer)
     sha256: bytes
     body: dict[str, Any] = Field(sa_type=JSONB)
-    names: list[str | None] | None = Field(default=None, sa_column=Column(ARRAY(Text), Computed(_NAMES, persisted=True)))
+    names: list[str | None] | None = Field(default=None, sa_column=Column(ARRAY(Text), _NAMES))
 
 
 class Lot(SQLModel, table=True):

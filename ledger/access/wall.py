@@ -39,7 +39,7 @@ THINGS = {
     "party": "parties",  # itself
     "named": "parties that are named",  # by its own authorizations and chips, itself included
 }
-MOST_REMEMBERED = 100_000
+MOST_REMEMBERED, MOST_LOGGED = 100_000, 20
 LOG = logging.getLogger(__name__)
 _SAID: set[str] = set()  # what the log said once since this program began
 # Facts that a database showed to a party once: neither changes. A changed authorization is another fact.
@@ -127,9 +127,9 @@ def shown(conn: Connection, principal: Principal, asked: Collection[T], thing: s
         _say_once(f"{problem.message} The program alone keeps them apart. {problem.remedy}")
         return wanted
     if hidden := new - found:  # a name would tell the log whose it is
-        LOG.error("The two walls disagree: the database hides from %s what the program would have shown: %s %s.",
-                  principal.party, THINGS[thing], sorted(hidden) if thing not in ("party", "named") else len(hidden),
-                  )  # fmt: skip
+        numbers = sorted(each for each in hidden if isinstance(each, int))[:MOST_LOGGED]
+        LOG.error("The two walls disagree: the database hides from %s what the program would have shown: %d %s %s.",
+                  principal.party, len(hidden), THINGS[thing], numbers or "")  # fmt: skip
     if len(kept) > MOST_REMEMBERED:
         kept.clear()
     kept.update((principal.party, each) for each in found)

@@ -86,9 +86,10 @@ def shadow(conn: Connection) -> tuple[str, str]:
     real = str(row[0]) if row else "public"
     for table in PROJECTIONS:
         conn.execute(
-            Text("CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING GENERATED) ON COMMIT DROP").format(
-                Identifier(table), Identifier(real, table)
-            )
+            Text(
+                "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING GENERATED) "
+                "ON COMMIT DROP"
+            ).format(Identifier(table), Identifier(real, table))
         )
     row = conn.execute(SQL["temporary_schema"]).fetchone()
     return real, str(row[0]) if row else ""
