@@ -267,22 +267,26 @@ def test_the_license_of_a_question_is_looked_at_once_until_it_changes_and_offici
         return told.status
 
     first, second = Principal("bo", "exporter", FIRST), Principal("amy", "exporter", SECOND)
-    assert [left(second, OWN) for _ in range(3)] == [200] * 3
-    assert roles == [SECOND]
-    assert left(Principal("rita", "regulator"), OWN) == 200
-    assert left(Principal("olga", "operator"), OWN) == 200
-    assert roles == [SECOND]
-    assert left(first, MARK) != 404
-    assert roles == [SECOND, FIRST]
-    monkeypatch.setattr(sight, "_may_name", lambda *anything: True)
-    assert left(second, MARK) == 404, "what one was shown is not remembered for the other"
-    assert roles.pop() == SECOND
-    with psycopg.connect(world.dsn) as conn:
-        change = {"authorization_id": f"{OWN}-L1", "change": "amended", "effective_on": "2025-07-01", "quantity": "900"}
-        Ledger(conn).must(Request("authorization", "amend", change))
-    assert [left(second, OWN) for _ in range(3)] == [200] * 3
-    assert roles == [SECOND, FIRST, SECOND]
-    answerer.close()
+    try:
+        assert [left(Principal(each, each), OWN) for each in ("regulator", "operator")] == [200] * 2
+        assert roles == []
+        assert [left(second, OWN) for _ in range(3)] == [200] * 3
+        assert roles == [SECOND]
+        assert left(first, MARK) != 404
+        assert roles == [SECOND, FIRST]
+        monkeypatch.setattr(sight, "_may_name", lambda *anything: True)
+        assert left(second, MARK) == 404, "what one was shown is not remembered for the other"
+        assert roles == [SECOND, FIRST, SECOND]
+        with psycopg.connect(world.dsn) as conn:
+            change = {"authorization_id": f"{OWN}-L1", "change": "amended", "effective_on": "2025-07-01"}
+            Ledger(conn).must(Request("authorization", "amend", {**change, "quantity": "900"}))
+        assert [left(second, OWN) for _ in range(2)] == [200] * 2  # on the journal's new end, and as it is remembered
+        assert set(roles[3:]) == {SECOND}
+        roles.clear()
+        assert [left(second, OWN) for _ in range(3)] == [200] * 3
+        assert roles == []
+    finally:
+        answerer.close()
     databases.done.append(name)
 
 

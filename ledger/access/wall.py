@@ -127,7 +127,7 @@ def shown(conn: Connection, principal: Principal, asked: Collection[T], thing: s
         _say_once(f"{problem.message} The program alone keeps them apart. {problem.remedy}")
         return wanted
     if hidden := new - found:  # a name would tell the log whose it is
-        numbers = sorted(each for each in hidden if isinstance(each, int))[:MOST_LOGGED]
+        numbers = [] if thing in ("party", "named") else sorted(hidden)[:MOST_LOGGED]
         LOG.error("The two walls disagree: the database hides from %s what the program would have shown: %d %s %s.",
                   principal.party, len(hidden), THINGS[thing], numbers or "")  # fmt: skip
     if len(kept) > MOST_REMEMBERED:
