@@ -65,7 +65,7 @@ class StandIn:
         self.looked_up += 1
         return self.people.get(secret)
 
-    def may_try(self, conn: Any, who: str, *, at: datetime) -> bool:
+    def may_fail(self, conn: Any, secret: str, *, address: str, at: datetime) -> bool:
         self.tries -= 1
         return self.tries >= 0
 

@@ -31,8 +31,8 @@ class Access(Protocol):
     def authenticate(self, conn: Connection, secret: str, *, at: datetime) -> Principal | None:
         """Return who shows this key or token, None where it is not valid."""
 
-    def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
-        """Return whether somebody may fail once more to say who they are."""
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key or token that is not valid; return whether its address and its key may fail so once more."""
 
     def may_see_party(self, principal: Principal, party: str) -> bool:
         """Return whether all that is stated of a party may be seen."""
@@ -92,9 +92,9 @@ class LedgerAccess:
                 wall.raise_for_token(conn, found)
         return found
 
-    def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
-        """Return whether somebody may fail once more to say who they are."""
-        return sessions.may_try(conn, who, at=at)
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key or token that is not valid; return whether its address and its key may fail so once more."""
+        return sessions.may_fail(conn, secret, address=address, at=at)
 
     def may_see_party(self, principal: Principal, party: str) -> bool:
         """Return whether all that is stated of a party may be seen."""

@@ -102,12 +102,18 @@ class Desk(Protocol):
     def pace(self, party: str, /) -> None:
         """Count a question of an exporter about caps that it shares. Raises `Problem` where there were too many."""
 
+    async def hold_back(self) -> None:
+        """Wait for a moment, as who tries wrong secrets too often has to."""
+
 
 class Door(Protocol):
     """Who may come in, and what they may see: decided by the layer below, never by a page."""
 
     def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
-        """Return whether somebody may try once more to sign in, or to check a license."""
+        """Return whether somebody may try once more to check a license."""
+
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key that is not valid; return whether its address and the key itself may fail so once more."""
 
     def open_session(self, conn: Connection, secret: str, *, at: datetime) -> Session | None:
         """Return a session for an access key; None where the key is not valid."""

@@ -25,6 +25,10 @@ class Entrance:
         """Return whether somebody may try once more."""
         return sessions.may_try(conn, who, at=at)
 
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key that is not valid; return whether its address and the key itself may fail so once more."""
+        return sessions.may_fail(conn, secret, address=address, at=at)
+
     def open_session(self, conn: Connection, secret: str, *, at: datetime) -> desks.Session | None:
         """Return a session for an access key."""
         return sessions.open_session(conn, secret, at=at)
