@@ -23,6 +23,7 @@ from ledger.access import Principal, fits, owing, sight, statements, wall
 from ledger.api.access import LedgerAccess
 from ledger.api.answerer import Answerer
 from ledger.api.questions import Question
+from ledger.core.duties import Owed
 from ledger.posting import Request
 from ledger.reports import View, explain
 from schema.queries import SQL
@@ -218,6 +219,18 @@ def test_a_statement_that_would_name_a_hidden_record_is_not_drawn_up(client, wor
     with in_its_place(world, None):
         assert MARK in client.get(path, headers=key).text
         assert MARK in client.get(page, headers=cookie).text
+
+
+def test_what_another_owes_by_the_calendar_is_not_told(client, world, monkeypatch):
+    """No record stands behind it that the database could hide: it is asked whose it is."""
+    day = NOW.date()
+    owed = [Owed("veu-report", "law", "report", "book", "recipient", party, None, None, "", day, day)
+            for party in (FIRST, SECOND)]  # fmt: skip
+    monkeypatch.setattr(owing, "duties", lambda view, party, met: owed)
+    told = client.get("/v1/duties", headers=world.head("exporter"))
+    assert [each["party"] for each in told.json()["items"]] == [SECOND]
+    with in_its_place(world, None):
+        assert MARK in client.get("/v1/duties", headers=world.head("exporter")).text
 
 
 def test_the_answers_with_and_without_the_wall_are_equal_byte_by_byte(client, world, cookie, caplog):
