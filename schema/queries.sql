@@ -404,6 +404,13 @@ ORDER BY seq DESC LIMIT %(most)s;
 -- Where the ledger's tables are.
 SELECT current_schema();
 
+-- name: columns_written
+-- The columns of a table that are written, in their order; the database makes the others of them.
+SELECT attname FROM pg_attribute
+WHERE attrelid = format('%%I.%%I', %(schema)s::text, %(table)s::text)::regclass AND attnum > 0 AND NOT attisdropped
+    AND attgenerated = ''
+ORDER BY attnum;
+
 -- name: temporary_schema
 -- Where this session's temporary tables are.
 SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema();
@@ -731,9 +738,33 @@ SELECT set_config('role', %(role)s, true);
 -- Let nobody else make a role for a party until this transaction ends: there is one for each.
 SELECT pg_advisory_xact_lock(hashtext('capledger party_role'));
 
--- name: shown
+-- name: shown_record
 -- Which of some records the database shows to whoever asks.
-SELECT seq FROM journal WHERE seq = ANY(%(seqs)s);
+SELECT seq FROM journal WHERE seq = ANY(%(asked)s);
+
+-- name: shown_fact
+-- Which of some facts the database shows to whoever asks, by the record that stated them.
+SELECT seq FROM fact WHERE seq = ANY(%(asked)s);
+
+-- name: shown_posted
+-- Which of some records made an entry, or stated a fact, that the database shows to whoever asks.
+SELECT seq FROM entry WHERE seq = ANY(%(asked)s) UNION SELECT seq FROM fact WHERE seq = ANY(%(asked)s);
+
+-- name: shown_profile
+-- Which of some profiles the database shows to whoever asks.
+SELECT id FROM profile WHERE id = ANY(%(asked)s);
+
+-- name: shown_party
+-- Which of some parties whoever asks stands for.
+SELECT party FROM party_role WHERE party = ANY(%(asked)s);
+
+-- name: shown_named
+-- Which of some parties are named by an authorization or by chips that the database shows to whoever asks.
+SELECT named FROM (
+    SELECT party FROM party_role
+    UNION SELECT body->>'recipient' FROM fact WHERE kind = 'authorization'
+    UNION SELECT unnest(names) FROM profile
+) AS own (named) WHERE named = ANY(%(asked)s);
 
 -- name: own_records
 -- A party's records after one of them, in order: what was asked, not what was judged.

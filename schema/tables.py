@@ -11,9 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
-    DateTime,
+    Column,
+    Computed,
     Index,
     Integer,
     Numeric,
@@ -25,9 +27,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from schema import working as working  # the working tables, among the others
+from schema.working import MOMENT  # and the working tables, among the others
 
-MOMENT: Any = DateTime(timezone=True)
+_UNCONFIRMED = "kind = 'movement.posted' AND position('\"confidence\":\"unconfirmed\"'::bytea IN payload) > 0"
+_SEATS = ("exporter", "recipient", "owner", "operator", "booked_to", "lab")
+# The parties that a profile names.
+_NAMES = Computed("ARRAY[" + ", ".join(f"(body ->> '{seat}'::text)" for seat in _SEATS) + "]", persisted=True)
 NO_FIRST_DAY = "0001-01-01"  # window_from of a window without a first day
 
 
@@ -57,13 +62,7 @@ class Journal(SQLModel, table=True):
             postgresql_where=text("kind NOT IN ('movement.posted', 'request.refused')"),
         ),
         Index("journal_refusals", "seq", postgresql_where=text("kind = 'request.refused'")),
-        Index(
-            "journal_unconfirmed",
-            "seq",
-            postgresql_where=text(
-                "kind = 'movement.posted' AND position('\"confidence\":\"unconfirmed\"'::bytea IN payload) > 0"
-            ),
-        ),
+        Index("journal_unconfirmed", "seq", postgresql_where=text(_UNCONFIRMED)),
     )
     seq: int = _key(BigInteger)
     kind: str = Field(sa_type=Text)
@@ -140,6 +139,7 @@ class Profile(SQLModel, table=True):
     id: int = _key(Integer)
     sha256: bytes
     body: dict[str, Any] = Field(sa_type=JSONB)
+    names: list[str | None] | None = Field(default=None, sa_column=Column(ARRAY(Text), _NAMES))
 
 
 class Lot(SQLModel, table=True):

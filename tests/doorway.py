@@ -65,7 +65,7 @@ class StandIn:
         self.looked_up += 1
         return self.people.get(secret)
 
-    def may_try(self, conn: Any, who: str, *, at: datetime) -> bool:
+    def may_fail(self, conn: Any, secret: str, *, address: str, at: datetime) -> bool:
         self.tries -= 1
         return self.tries >= 0
 
@@ -109,8 +109,8 @@ class StandIn:
     def scope_of(self, principal: Someone) -> str:
         return principal.party
 
-    def shown(self, principal: Someone, view: View, seqs: Collection[int]) -> frozenset[int]:
-        return frozenset(seqs)
+    def shown(self, principal: Someone, view: View, asked: Collection[Any], thing: str = "record") -> frozenset[Any]:
+        return frozenset(asked)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import threading
@@ -265,6 +266,45 @@ def test_many_at_once_get_no_more_tries_than_there_are(dsn):
     for thread in threads:
         thread.join()
     assert (sum(got), len(got)) == (7, 20)
+
+
+def wrong_of(secret: str) -> str:
+    """Return another secret of the same key, written as it has to be."""
+    told = f"{secret.split('_')[1]}_{'A' * 43}"
+    return f"capledger_{told}{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+def failed(conn, secret: str, *addresses: str) -> str:
+    """Say for each address that a wrong secret comes from whether it may fail so once more, of 3 in 15 minutes."""
+    allowed = [sessions.may_fail(conn, secret, address=address, at=NOW) for address in addresses]
+    return "".join("y" if each else "n" for each in allowed)
+
+
+@pytest.fixture
+def three_tries(monkeypatch) -> None:
+    monkeypatch.setenv("CAPLEDGER_SIGN_IN_TRIES", "3")
+
+
+def test_wrong_secrets_of_one_key_are_counted_wherever_they_come_from(conn, three_tries):
+    _, secret = issued(conn)
+    assert failed(conn, wrong_of(secret), "a", "b", "c", "d", "e") == "yyynn"
+    _, other = issued(conn)
+    assert failed(conn, wrong_of(other), "a") == "y", "neither its address nor the other key is in its way"
+
+
+def test_a_key_that_there_is_not_is_counted_like_one_that_there_is(conn, three_tries):
+    assert failed(conn, wrong_of("capledger_000000000000_x"), "a", "b", "c", "d") == "yyyn"
+
+
+def test_what_comes_from_an_address_that_has_no_try_left_counts_for_no_key(conn, three_tries):
+    _, secret = issued(conn)
+    assert failed(conn, "mistyped", "a", "a", "a") == "yyy"
+    assert failed(conn, wrong_of(secret), *"aaaaa") == "nnnnn"
+    assert failed(conn, wrong_of(secret), "b", "c", "d", "e") == "yyyn"
+    rows = conn.execute("SELECT count(*) FROM attempt").fetchone()
+    for n in range(9):
+        failed(conn, wrong_of(f"capledger_{n:012}_x"), "a")
+    assert conn.execute("SELECT count(*) FROM attempt").fetchone() == rows
 
 
 # Settings

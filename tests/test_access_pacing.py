@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import re
+
 import apiworld
 import pytest
 from fastapi.testclient import TestClient
 
-from ledger.access import Principal
+from ledger.access import Principal, pacing
 from ledger.access.pacing import MOST_KEPT, Pacing, TooOften
 from ledger.api.access import LedgerAccess
 from ledger.api.app import create_app
@@ -96,3 +100,75 @@ def test_over_http_and_on_pages_an_exporter_asks_so_often_and_posts_all_the_same
         assert posted.status_code == 422, "it was read"
         assert client.get(left, headers=second).status_code != 429
         assert {client.get(left, headers=regulator).status_code for _ in range(9)} <= {200, 404}
+
+
+# Wrong keys
+
+
+def wrong_of(secret: str) -> str:
+    """Return another secret of the same key, written as it has to be."""
+    told = f"{secret.split('_')[1]}_{'A' * 43}"
+    return f"capledger_{told}{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+def test_many_addresses_try_a_key_no_more_than_one_and_its_owner_is_let_in_from_everywhere(dsn, monkeypatch):
+    monkeypatch.setenv("CAPLEDGER_SIGN_IN_TRIES", "4")
+    world, held = apiworld.fill(dsn), []
+    desk = Desk(world.dsn)
+    app = create_app(desk, access=LedgerAccess(), pages=router_of(desk))
+    secret, other = world.keys["first"], world.keys["exporter"]
+
+    async def hold_back() -> None:
+        held.append(True)
+
+    monkeypatch.setattr(desk, "hold_back", hold_back)
+
+    def at(address: str) -> TestClient:
+        return TestClient(app, follow_redirects=False, client=(address, 50_000))
+
+    def asked(address: str, key: str) -> int:
+        return at(address).get("/v1/checkpoint", headers={"Authorization": f"Bearer {key}"}).status_code
+
+    def signed_in(address: str, key: str) -> int:
+        client = at(address)
+        token = re.findall(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)[-1]
+        return client.post("/sign-in", data={"secret": key, "csrf": token}).status_code
+
+    with TestClient(app):
+        wrong = wrong_of(secret)
+        tried = [asked("a1", wrong), signed_in("a2", wrong), asked("a3", wrong), signed_in("a4", wrong)]
+        assert (tried, held) == ([401] * 4, [])
+        assert [asked("a5", wrong), signed_in("a6", wrong)] == [429] * 2
+        assert held == [True] * 2
+        assert (asked("a7", secret), signed_in("a7", secret)) == (200, 303), "its owner is let in"
+        assert asked("a5", wrong_of(other)) == 401, "another key is not in the way"
+        assert [asked("b", "mistyped") for _ in range(5)] == [401] * 4 + [429]
+        assert [signed_in("b", wrong_of(other)), asked("b", "mistyped")] == [429] * 2
+        assert (asked("b", other), signed_in("b", other)) == (200, 303), "whoever else is at that address, too"
+
+
+def test_who_is_held_back_waits_and_no_more_than_so_many_do(monkeypatch):
+    slept = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.get_running_loop().create_future() if len(slept) <= pacing.MOST_HELD else None
+
+    monkeypatch.setattr(pacing.asyncio, "sleep", sleep)
+
+    async def many() -> None:
+        held = pacing.HeldBack()
+        waiting = [asyncio.ensure_future(held.wait()) for _ in range(pacing.MOST_HELD)]
+        while len(slept) < pacing.MOST_HELD:
+            await asyncio.wait(waiting, timeout=0.001)
+        await held.wait()
+        assert len(slept) == pacing.MOST_HELD
+        waiting.pop().cancel()
+        await asyncio.wait(waiting, timeout=0.001)
+        await held.wait()
+        assert len(slept) == pacing.MOST_HELD + 1, "who goes away makes room"
+        for each in waiting:
+            each.cancel()
+
+    asyncio.run(many())
+    assert set(slept) == {pacing.HELD_SECONDS}

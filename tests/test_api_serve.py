@@ -102,6 +102,14 @@ def test_a_server_that_is_killed_has_posted_what_it_acknowledged(founded):
     assert {answer.headers.get("Idempotent-Replayed") for answer in again} == {"true"}
 
 
+def test_a_server_takes_no_head_without_end(founded):
+    with served(founded) as (_, address):
+        host, _, port = address.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), PATIENCE_SECONDS) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nX: " + b"a" * 70_000 + b"\r\n\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_port_that_is_taken_is_said_in_a_sentence(founded):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -60,6 +60,9 @@ class Desk:
     def pace(self, party: str) -> None:
         pass
 
+    async def hold_back(self) -> None:
+        """Let nobody wait."""
+
     def _on(self, ask: Callable[[Any], Any]) -> Any:
         with psycopg.connect(self.dsn) as conn:
             return ask(conn)

@@ -8,18 +8,19 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.access.principal import Principal
-from ledger.access.sight import left_for, may_ask
+from ledger.access.sight import left_for, may_ask, shown_authorizations, unknown_authorization
 from ledger.access.telling import is_own, is_trusted, step_of, told
 from ledger.core.compute import grouped, plain
 from ledger.core.deciding import Judged
 from ledger.core.errors import NotFound
+from ledger.core.facts import AUTHORIZATION_KINDS
 from ledger.core.four_eyes import hold
 from ledger.core.movements import Movement
 from ledger.core.refusals import Looked, Refusal
 from ledger.reports import Remaining, View, explain
 from ledger.reports.remaining import window_text
 
-FORBIDDEN = "forbidden"
+FORBIDDEN, UNKNOWN = "forbidden", "unknown_"  # what says nothing of what is named
 LICENSE = "license"  # asks about a grant
 
 
@@ -99,6 +100,8 @@ def fit_for(principal: Principal, view: View, movement: Movement, *, observed: b
     why = told(principal, refusal.code, refusal.message, refusal.remedy) if refusal else ("", "", "")
     if refusal and refusal.code == FORBIDDEN and not is_trusted(principal):
         return Fit("refused", *why)  # what it would come to is told to those who may ask for it
+    if not why[0].startswith(UNKNOWN) and (hidden := _hidden(principal, view, movement)):
+        return Fit("refused", hidden.code, hidden.message, hidden.remedy)
     return Fit(
         "refused" if refusal else "posted",
         *why,
@@ -135,6 +138,14 @@ def license_fit(
         return Fit("undetermined", "", message, f"Ask for {grouped(most)} chips or fewer.", left.binding_cap), left
     remedy = f"Ask for {grouped(most)} chips or fewer." if most else "Wait for the next window, or ask for less TPP."
     return Fit("refused", "cap_exceeded", f"{about} has no room for it.", remedy, left.binding_cap), left
+
+
+def _hidden(principal: Principal, view: View, movement: Movement) -> NotFound | None:
+    """Return what is said where the movement names an authorization that the database hides; None where it does not."""
+    named = dict.fromkeys(line.authorization for line in movement.lines)
+    names = [name for name in named if name and name not in AUTHORIZATION_KINDS]
+    shown = shown_authorizations(principal, view, names)
+    return next((unknown_authorization(name, movement.effective_on) for name in names if name not in shown), None)
 
 
 def _rules(judged: Judged) -> list[dict[str, Any]]:

@@ -123,7 +123,7 @@ def keys(conn: Connection) -> list[Key]:
 
 def authenticate(conn: Connection, secret: str, *, at: datetime) -> Principal | None:
     """Return who asks with a secret; None where nobody does: mistyped, unknown, expired or revoked, all alike."""
-    key_id = _named(secret)
+    key_id = named(secret)
     if key_id is None:
         return None
     row = conn.execute(SQL["key_secret"], {"id": key_id}).fetchone()
@@ -134,7 +134,7 @@ def authenticate(conn: Connection, secret: str, *, at: datetime) -> Principal | 
     return key.principal if key.state(at) == "active" else None
 
 
-def _named(secret: str) -> str | None:
+def named(secret: str) -> str | None:
     """Return the id of the key that a secret names, None where it is not written like one."""
     parts = SECRET.fullmatch(secret)
     if parts is None or not compare_digest(parts[3], _check_of(parts[1], parts[2])):

@@ -1,13 +1,16 @@
-"""How often an exporter may ask about caps that it shares: so many questions a minute, some of them at once."""
+"""How often an exporter may ask about caps that it shares, and how long those wait who try wrong secrets too often."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 
 from ledger.core.errors import Problem
 
 MOST_KEPT = 10_000
+HELD_SECONDS = 1.0
+MOST_HELD = 100
 
 
 class TooOften(Problem):
@@ -48,3 +51,20 @@ class Pacing:
             self._left.move_to_end(party)
             while len(self._left) > MOST_KEPT:  # whoever asked longest ago has its questions back
                 self._left.popitem(last=False)
+
+
+class HeldBack:
+    """Keeps those waiting for a moment who try wrong secrets too often; not so many that they fill the server."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    async def wait(self) -> None:
+        """Wait; where many wait already, do not."""
+        if self._held >= MOST_HELD:
+            return
+        self._held += 1
+        try:
+            await asyncio.sleep(HELD_SECONDS)
+        finally:
+            self._held -= 1

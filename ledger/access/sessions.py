@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ledger.access.keys import authenticate
+from ledger.access.keys import authenticate, named
 from ledger.access.principal import Principal
 from ledger.settings import Settings
 from ledger.store.source import Connection
@@ -76,6 +76,18 @@ def may_try(
         row = conn.execute(SQL["try"], wanted).fetchone()
         conn.execute(SQL["forget_tries"], {"before": at - max(over, KEPT)})
     return bool(row and row[0])
+
+
+def may_fail(conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+    """Count a secret that nobody asks with: for the address that it came from, and for the key that it names.
+
+    False where one of the two has no try left for now. Whether there is such a key makes no difference. What comes from
+    an address that has none left counts for no key: nobody makes rows without end.
+    """
+    if not may_try(conn, f"address:{address}", at=at):
+        return False
+    key_id = named(secret)
+    return key_id is None or may_try(conn, f"key:{key_id}", at=at)
 
 
 def _hash(text: str) -> bytes:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from ledger.access import wall
 from ledger.access.principal import Principal
 from ledger.access.telling import at_least, is_own, is_trusted
 from ledger.core.errors import NotFound, Problem
 from ledger.core.facts import AUTHORIZATION_KINDS, Authorization, Party
-from ledger.reports import CapLeft, Owed, Remaining, View, duties, remaining
+from ledger.reports import CapLeft, Remaining, View, remaining
 
 # Who may read what; own things are asked of the functions below, thing by thing.
 _TRUSTED = frozenset({"regulator", "auditor", "operator"})
@@ -93,9 +95,11 @@ def authorization_seen(principal: Principal, view: View, name: str) -> Authoriza
 
 
 def authorizations_seen(principal: Principal, view: View) -> list[Authorization]:
-    """Return every authorization that a principal may see, as last changed, by id."""
+    """Return every authorization that a principal may see, as last changed, by id; none that the database hides."""
     known = view.position.knowledge.authorizations
-    return [known[name] for name in sorted(known) if may_see_authorization(principal, known[name])]
+    seen = [known[name] for name in sorted(known) if may_see_authorization(principal, known[name])]
+    shown = wall.shown(view.conn, principal, [each.seq for each in seen], "fact")
+    return [each for each in seen if each.seq in shown]
 
 
 def hidden(thing: str, named: str) -> NotFound:
@@ -126,27 +130,31 @@ def may_ask(
             "forbidden", "An exporter asks about the ledger as it is now, under the adopted rulebooks.",
             "Leave out known and rulebook.",
         )  # fmt: skip
-    for name in authorizations:
-        if name and name not in AUTHORIZATION_KINDS and not _may_name(principal, view, name):
-            problem = NotFound(
-                f"authorization names authorization '{name}', which is not known on {view.on}.",
-                "Register the authorization first; then the same request can succeed.",
-            )
-            problem.code = "unknown_authorization"
-            raise problem
+    named = [name for name in authorizations if name and name not in AUTHORIZATION_KINDS]
+    known = [name for name in named if _may_name(principal, view, name)]
+    shown = shown_authorizations(principal, view, known)
+    for name in named:
+        if name not in shown:
+            raise unknown_authorization(name, view.on)
     return principal.party
 
 
-def duties_for(principal: Principal, view: View, *, met: bool) -> list[Owed]:
-    """Return what is owed, what was done too where asked for; an exporter's own, where an exporter asks.
+def shown_authorizations(principal: Principal, view: View, names: Collection[str]) -> frozenset[str]:
+    """Return which of some authorizations the database shows too. One without an exporter is nobody's, and is shown."""
+    found = {name: view.position.knowledge.authorization(name) for name in names}
+    seqs = {name: terms.seq for name, terms in found.items() if terms and terms.exporter}
+    shown = wall.shown(view.conn, principal, seqs.values(), "fact") if seqs else frozenset()
+    return frozenset(name for name in names if name not in seqs or seqs[name] in shown)
 
-    A duty may come about when a shared counter reaches an amount: as known at past records, or under another book, it
-    would tell by what others moved.
 
-    Raises:
-        Problem: `forbidden`.
-    """
-    return duties(view, party=may_ask(principal, view), met=met)
+def unknown_authorization(name: str, on: date) -> NotFound:
+    """Return what is said of an authorization that is not known, or may not be named."""
+    problem = NotFound(
+        f"authorization names authorization '{name}', which is not known on {on}.",
+        "Register the authorization first; then the same request can succeed.",
+    )
+    problem.code = "unknown_authorization"
+    return problem
 
 
 def left_for(

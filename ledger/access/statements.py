@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from ledger.access import wall
 from ledger.access.principal import Principal
 from ledger.access.sight import hidden, may_ask, named_parties
 from ledger.access.telling import is_trusted
@@ -20,7 +21,8 @@ def statement_for(
     """Return a statement as its asker may see it; first and last day are included; at most so many lines of it.
 
     An exporter gets its own, whether it says so or not: of a recipient that its records name, or in a country, if it
-    likes; without the caps and discrepancies, which tell what others have used.
+    likes; without the caps and discrepancies, which tell what others have used. It is drawn up of the chips that the
+    database shows too, and there is none where it would name a record that the database hides.
 
     Raises:
         Problem: `forbidden`. Malformed: nobody is named, or the days are not in order.
@@ -31,9 +33,17 @@ def statement_for(
         return statement(
             view, exporter=exporter, recipient=recipient, country=country, first=first, last=last, most=most
         )
-    if recipient and recipient not in named_parties(principal, view):
+    if recipient and (
+        recipient not in named_parties(principal, view) or not wall.shown(view.conn, principal, [recipient], "named")
+    ):
         raise hidden("recipient", recipient)
     if country and country not in countries():  # a code that no list has is known by who used it
         raise hidden("country", country)
-    found = statement(view, exporter=exporter, recipient=recipient, country=country, first=first, last=last, most=most)
+    found = statement(
+        view, exporter=exporter, recipient=recipient, country=country, first=first, last=last, most=most,
+        shown=lambda profiles: wall.shown(view.conn, principal, profiles, "profile"),
+    )  # fmt: skip
+    records = {line.record for line in found.lines}
+    if wall.shown(view.conn, principal, records, "posted") < records:  # its balances would not add up without them
+        raise hidden("exporter", exporter)
     return replace(found, caps=(), discrepancies=())

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -29,8 +30,21 @@ from schema.queries import SQL
 
 ROLES = {"regulator": "capledger_regulator", "operator": "capledger_regulator", "auditor": "capledger_auditor"}
 MOST = 1_000  # records in one answer
+# What the database can be asked about, by what it is named by, with the words for it in the log.
+THINGS = {
+    "record": "records",  # of its own scope, by number
+    "fact": "facts",  # of its own party and authorizations, by the record that stated them
+    "posted": "records of entries and facts",  # that made an entry of its own chips, or stated a fact of its own
+    "profile": "profiles",  # of its own chips
+    "party": "parties",  # itself
+    "named": "parties that are named",  # by its own authorizations and chips, itself included
+}
+MOST_REMEMBERED, MOST_LOGGED = 100_000, 20
 LOG = logging.getLogger(__name__)
 _SAID: set[str] = set()  # what the log said once since this program began
+# Facts that a database showed to a party once: neither changes. A changed authorization is another fact.
+_SHOWN: WeakKeyDictionary[Connection, set[tuple[str, Hashable]]] = WeakKeyDictionary()
+T = TypeVar("T", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +98,42 @@ def behind(conn: Connection, principal: Principal) -> Iterator[Connection]:
         yield conn
 
 
-def shown(conn: Connection, principal: Principal, seqs: Collection[int]) -> frozenset[int]:
-    """Return which of some records may be told to whoever asks: of an exporter, those that the database shows its role.
+def shown(conn: Connection, principal: Principal, asked: Collection[T], thing: str = "record") -> frozenset[T]:
+    """Return which of some things may be told to whoever asks: of an exporter, those that the database shows its role.
 
-    Asked in the open transaction, so from the snapshot that the records were read in, which has its own role again
-    afterwards, whatever happened. What the program would have told and the database hides is an error in the log. Where
-    an exporter has no role, all of them may be told: the program alone keeps rows apart, and the log says so once, but
-    for who was let in without a wall on purpose.
+    Asked in the open transaction, so from the snapshot that they were read in, which has its own role again afterwards,
+    whatever happened. What the program would have told and the database hides is an error in the log. Where an exporter
+    has no role, all of them may be told: the program alone keeps rows apart, and the log says so once, but for who was
+    let in without a wall on purpose.
+
+    Args:
+        thing: what they are, one of THINGS. Facts that were shown once are not asked about again on a connection.
     """
-    asked = frozenset(seqs)
-    if principal.role != "exporter" or not asked:
-        return asked
+    wanted = frozenset(asked)
+    if principal.role != "exporter" or not wanted:
+        return wanted
+    kept = _SHOWN.setdefault(conn, set()) if thing == "fact" else set[tuple[str, Hashable]]()
+    new = frozenset(each for each in wanted if (principal.party, each) not in kept)
+    if not new:
+        return wanted
     try:
         role = _role_of(conn, principal)
         if not role:
-            return asked
+            return wanted
         with conn.transaction(force_rollback=True):  # what is set in it ends with it
             _become(conn, role, principal)
-            found = frozenset(seq for (seq,) in conn.execute(SQL["shown"], {"seqs": list(asked)}))
+            found = frozenset(each for (each,) in conn.execute(SQL[f"shown_{thing}"], {"asked": list(new)}))
     except Unusable as problem:
         _say_once(f"{problem.message} The program alone keeps them apart. {problem.remedy}")
-        return asked
-    if hidden := asked - found:
-        LOG.error("The two walls disagree: the database hides from %s what the program would have shown: records %s.",
-                  principal.party, sorted(hidden))  # fmt: skip
-    return found
+        return wanted
+    if hidden := new - found:  # a name would tell the log whose it is
+        numbers = [] if thing in ("party", "named") else sorted(hidden)[:MOST_LOGGED]
+        LOG.error("The two walls disagree: the database hides from %s what the program would have shown: %d %s %s.",
+                  principal.party, len(hidden), THINGS[thing], numbers or "")  # fmt: skip
+    if len(kept) > MOST_REMEMBERED:
+        kept.clear()
+    kept.update((principal.party, each) for each in found)
+    return wanted - hidden
 
 
 def own_records(conn: Connection, principal: Principal, after: int = 0, limit: int = 100) -> list[OwnRecord]:

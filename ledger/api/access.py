@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from ledger.access import Principal, fits, keys, sessions, sight, statements, telling, tokens, wall
+from ledger.access import Principal, fits, keys, owing, sessions, sight, statements, telling, tokens, wall
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt
 from ledger.reports import Owed, Remaining, Statement, View
 from ledger.settings import Settings
 from ledger.store.source import Connection
+
+T = TypeVar("T", int, str)
 
 
 class Told(Protocol):
@@ -28,8 +30,8 @@ class Access(Protocol):
     def authenticate(self, conn: Connection, secret: str, *, at: datetime) -> Principal | None:
         """Return who shows this key or token, None where it is not valid."""
 
-    def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
-        """Return whether somebody may fail once more to say who they are."""
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key or token that is not valid; return whether its address and its key may fail so once more."""
 
     def may_see_party(self, principal: Principal, party: str) -> bool:
         """Return whether all that is stated of a party may be seen."""
@@ -61,8 +63,8 @@ class Access(Protocol):
     def scope_of(self, principal: Principal) -> str:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""
 
-    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to them, from the view's snapshot."""
+    def shown(self, principal: Principal, view: View, asked: Collection[T], thing: str = "record") -> frozenset[T]:
+        """Return which of some things (of `wall.THINGS`) the database shows to them, in the same snapshot."""
 
 
 class LedgerAccess:
@@ -89,9 +91,9 @@ class LedgerAccess:
                 wall.raise_for_token(conn, found)
         return found
 
-    def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
-        """Return whether somebody may fail once more to say who they are."""
-        return sessions.may_try(conn, who, at=at)
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key or token that is not valid; return whether its address and its key may fail so once more."""
+        return sessions.may_fail(conn, secret, address=address, at=at)
 
     def may_see_party(self, principal: Principal, party: str) -> bool:
         """Return whether all that is stated of a party may be seen."""
@@ -123,7 +125,7 @@ class LedgerAccess:
 
     def duties_for(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
         """Return what is owed, as its asker may see it; what was done, too, where asked for."""
-        return sight.duties_for(principal, view, met=met)
+        return owing.duties_for(principal, view, met=met)
 
     def told(self, principal: Principal, receipt: Receipt) -> Receipt:
         """Return a receipt whose words tell them nothing about others."""
@@ -133,6 +135,6 @@ class LedgerAccess:
         """Return the party whose records alone are theirs to see, "" where everyone's are."""
         return principal.party
 
-    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to them."""
-        return wall.shown(view.conn, principal, seqs)
+    def shown(self, principal: Principal, view: View, asked: Collection[T], thing: str = "record") -> frozenset[T]:
+        """Return which of some things the database itself shows to them."""
+        return wall.shown(view.conn, principal, asked, thing)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
-from ledger.access.pacing import Pacing
+from ledger.access.pacing import HeldBack, Pacing
 from ledger.api.scribe import CONNECT_SECONDS
 from ledger.api.writing import Busy, Down, Posted, WritingDesk
 from ledger.posting import Asker, Receipt, Request
@@ -54,6 +54,7 @@ class Desk:
         self._writing = WritingDesk(dsn, queue=queue, most=most, apart=writes_apart)
         self._pacing = Pacing(questions_a_minute)
         self._past = Past()
+        self._held_back = HeldBack()
         self._reading: ThreadPoolExecutor | None = None
         self._running: ThreadPoolExecutor | None = None
         self._apart: ThreadPoolExecutor | None = None
@@ -97,6 +98,10 @@ class Desk:
     def pace(self, party: str) -> None:
         """Count a question of an exporter about caps that it shares; "" is nobody who is counted. Raises `TooOften`."""
         self._pacing.take(party, time.monotonic())
+
+    async def hold_back(self) -> None:
+        """Wait for a moment, as who tries wrong secrets too often has to."""
+        await self._held_back.wait()
 
     @property
     def waiting(self) -> int:

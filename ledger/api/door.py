@@ -142,7 +142,7 @@ class Door:
         principal = await asyncio.shield(self._looked_up(digest, secret))
         if principal is None:
             self._kept.pop(digest, None)
-            await self._count_failure(request, datetime.now(UTC))
+            await self._count_failure(request, secret, datetime.now(UTC))
             raise Said("unauthenticated", "The key or token is not valid.", "Use one that is not expired or revoked.")
         self._kept[digest] = time.monotonic(), principal
         self._kept.move_to_end(digest)
@@ -160,10 +160,14 @@ class Door:
             task.add_done_callback(lambda _: self._looking.pop(under_way, None))
         return task
 
-    async def _count_failure(self, request: Request, at: datetime) -> None:
-        who = request.client.host if request.client else ""
-        if not await self._desk.run(lambda conn: self._access.may_try(conn, who, at=at)):
-            raise Said("too_many_attempts", "Too many keys that are not valid came from there.", "Wait a minute.")
+    async def _count_failure(self, request: Request, secret: str, at: datetime) -> None:
+        address = request.client.host if request.client else ""
+        if not await self._desk.run(lambda conn: self._access.may_fail(conn, secret, address=address, at=at)):
+            await self._desk.hold_back()
+            raise Said(
+                "too_many_attempts", "The key or token is not valid, and too many were not from there, or of that key.",
+                "Wait a minute. One that is valid works meanwhile.",
+            )  # fmt: skip
 
 
 def _no_number(word: str) -> Any:

@@ -53,6 +53,7 @@ STATUS_OF_PROBLEM: Mapping[str, int] = {
     "bad_rulebook": 422,
     "too_many_attempts": 429,
     "too_many_questions": 429,
+    "headers_too_large": 431,
     "internal_error": 500,
     "busy": 503,
     "no_signing_keys": 503,

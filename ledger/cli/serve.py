@@ -73,6 +73,7 @@ def run(
     import uvicorn
 
     from ledger.api.app import create_app
+    from ledger.api.connections import LimitedProtocol
     from ledger.api.desk import Desk
     from ledger.api.watching import log_to_stderr
     from ledger.web.app import router_of
@@ -94,6 +95,7 @@ def run(
     config = uvicorn.Config(
         create_app(desk, access=access, pages=router_of(desk)), log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30, lifespan="on",
+        http=LimitedProtocol,
     )  # fmt: skip
     # The server stops by itself at these, and then raises them again: by then there is nothing left to interrupt.
     for told in (signal.SIGINT, signal.SIGTERM):

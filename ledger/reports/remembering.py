@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import date
 from typing import Any, LiteralString, cast
 
-from psycopg import Cursor
+from psycopg import Cursor, Transaction
 
 from ledger.core.counters import Counter
 from ledger.core.knowledge import Knowledge
@@ -68,6 +69,12 @@ class Snapshot:
         if not self._is_open:
             self.open()
         return self._conn.execute(query, values, prepare=prepare)
+
+    def transaction(self, *, force_rollback: bool = False) -> AbstractContextManager[Transaction]:
+        """Begin a part of the snapshot that may be undone."""
+        if not self._is_open:
+            self.open()
+        return self._conn.transaction(force_rollback=force_rollback)
 
 
 class CountedSource(DatabaseSource):

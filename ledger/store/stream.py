@@ -86,9 +86,10 @@ def shadow(conn: Connection) -> tuple[str, str]:
     real = str(row[0]) if row else "public"
     for table in PROJECTIONS:
         conn.execute(
-            Text("CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING CONSTRAINTS INCLUDING INDEXES) ON COMMIT DROP").format(
-                Identifier(table), Identifier(real, table)
-            )
+            Text(
+                "CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING GENERATED) "
+                "ON COMMIT DROP"
+            ).format(Identifier(table), Identifier(real, table))
         )
     row = conn.execute(SQL["temporary_schema"]).fetchone()
     return real, str(row[0]) if row else ""
@@ -98,6 +99,10 @@ def replace(conn: Connection, real: str, temporary: str) -> None:
     """Put what the temporary tables hold in the place of the projections."""
     for table in PROJECTIONS:
         conn.execute(Text("TRUNCATE {}").format(Identifier(real, table)))
+        rows = conn.execute(SQL["columns_written"], {"schema": real, "table": table})
+        names = Text(", ").join(Identifier(name) for (name,) in rows)
         conn.execute(
-            Text("INSERT INTO {} SELECT * FROM {}").format(Identifier(real, table), Identifier(temporary, table))
+            Text("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+                Identifier(real, table), names, names, Identifier(temporary, table)
+            )
         )

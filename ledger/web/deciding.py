@@ -68,9 +68,9 @@ async def own_duties(request: Request) -> Response:
     visit = await Visit.of(request, *EXPORTERS)
     asked = replace(visit.asked(), known=None, known_text="", rulebook="", now_only=True)
     wanted = request.query_params.get("state", "")
-    party = visit.principal.party
+    door, principal = visit.site.door, visit.principal
     stamp, page = await visit.read(
-        lambda view: showing_duties.own_duties(view, asked, party, wanted=wanted), asked
+        lambda view: showing_duties.own_duties(view, asked, door, principal, wanted=wanted), asked
     )  # fmt: skip
     return visit.answer(replace(page, stamp=stamp), asked, template="duties.html", where="/exporter/duties", named=None)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from typing import Literal, Protocol, TypeVar
 
+from ledger.core.duties import Owed
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Receipt, Request
@@ -13,6 +14,7 @@ from ledger.reports import Reader, Remaining, Statement, View
 from ledger.store.source import Connection
 
 T = TypeVar("T")
+N = TypeVar("N", int, str)
 Role = Literal["regulator", "exporter", "auditor", "operator", "public"]
 
 
@@ -100,12 +102,18 @@ class Desk(Protocol):
     def pace(self, party: str, /) -> None:
         """Count a question of an exporter about caps that it shares. Raises `Problem` where there were too many."""
 
+    async def hold_back(self) -> None:
+        """Wait for a moment, as who tries wrong secrets too often has to."""
+
 
 class Door(Protocol):
     """Who may come in, and what they may see: decided by the layer below, never by a page."""
 
     def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
-        """Return whether somebody may try once more to sign in, or to check a license."""
+        """Return whether somebody may try once more to check a license."""
+
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key that is not valid; return whether its address and the key itself may fail so once more."""
 
     def open_session(self, conn: Connection, secret: str, *, at: datetime) -> Session | None:
         """Return a session for an access key; None where the key is not valid."""
@@ -141,8 +149,13 @@ class Door(Protocol):
         most: so many lines of it; None is all.
         """
 
-    def shown(self, principal: Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to a principal, from the view's snapshot."""
+    def duties(self, principal: Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as a principal may see it: what an exporter owes itself. met: what was done, too."""
+
+    def shown(
+        self, principal: Principal, view: View, asked: Collection[N], thing: str = "record"
+    ) -> frozenset[N]:  # fmt: skip
+        """Return which of some things the database itself shows to a principal, from the view's snapshot."""
 
     def told(self, principal: Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return code, message and remedy of a refusal as a principal may read them."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import cast
+from typing import TypeVar, cast
 
-from ledger.access import Principal, fits, sessions, sight, statements, telling, wall
+from ledger.access import Principal, fits, owing, sessions, sight, statements, telling, wall
+from ledger.core.duties import Owed
 from ledger.core.facts import Authorization
 from ledger.core.movements import Movement
 from ledger.posting import Request
 from ledger.reports import Remaining, Statement, View
 from ledger.store.source import Connection
 from ledger.web import desks
+
+T = TypeVar("T", int, str)
 
 
 class Entrance:
@@ -21,6 +24,10 @@ class Entrance:
     def may_try(self, conn: Connection, who: str, *, at: datetime) -> bool:
         """Return whether somebody may try once more."""
         return sessions.may_try(conn, who, at=at)
+
+    def may_fail(self, conn: Connection, secret: str, *, address: str, at: datetime) -> bool:
+        """Count a key that is not valid; return whether its address and the key itself may fail so once more."""
+        return sessions.may_fail(conn, secret, address=address, at=at)
 
     def open_session(self, conn: Connection, secret: str, *, at: datetime) -> desks.Session | None:
         """Return a session for an access key."""
@@ -68,9 +75,15 @@ class Entrance:
             most=most,
         )  # fmt: skip
 
-    def shown(self, principal: desks.Principal, view: View, seqs: Collection[int]) -> frozenset[int]:
-        """Return which of some records the database itself shows to a principal."""
-        return wall.shown(view.conn, _own(principal), seqs)
+    def duties(self, principal: desks.Principal, view: View, *, met: bool) -> list[Owed]:
+        """Return what is owed, as the asker may see it."""
+        return owing.duties_for(_own(principal), view, met=met)
+
+    def shown(
+        self, principal: desks.Principal, view: View, asked: Collection[T], thing: str = "record"
+    ) -> frozenset[T]:  # fmt: skip
+        """Return which of some things the database itself shows to a principal."""
+        return wall.shown(view.conn, _own(principal), asked, thing)
 
     def told(self, principal: desks.Principal, code: str, message: str, remedy: str) -> tuple[str, str, str]:
         """Return a refusal as a principal may read it."""

@@ -36,15 +36,21 @@ async def signed_in(request: Request) -> Response:
             raise
         return _form(visit, "The form was out of date. Enter the key again.", status=403)
     site, now = visit.site, visit.site.now()
-    asker = request.client.host if request.client else "unknown"
-    if not await site.desk.run(lambda conn: site.door.may_try(conn, f"sign-in:{asker}", at=now)):
-        raise Problem("too_many", "There were too many tries from your address.", "Wait a minute, then try again.")
     secret = form.get("secret")
     if not isinstance(secret, str) or not secret.strip() or len(secret) > LONGEST_KEY:
         return _form(visit, "Enter your access key.", status=400)
     session = await site.desk.run(lambda conn: site.door.open_session(conn, secret.strip(), at=now))
-    if session is None:
-        return _form(visit, _WRONG, status=401)
+    if session is None:  # one that is valid is let in whatever was tried before: to guess one is hopeless
+        address = request.client.host if request.client else ""
+        if await site.desk.run(
+            lambda conn: site.door.may_fail(conn, secret.strip(), address=address, at=now)
+        ):  # fmt: skip
+            return _form(visit, _WRONG, status=401)
+        await site.desk.hold_back()
+        raise Problem(
+            "too_many", "This access key is not valid, and there were too many tries from your address or of this key.",
+            "Wait a minute, then try again. A key that is valid works meanwhile.",
+        )  # fmt: skip
     response = go(_safe(form.get("to")) or _home(session.principal.role))
     response.set_cookie(
         COOKIE, session.token, max_age=max(int((session.expires_at - now).total_seconds()), 0), httponly=True,

@@ -40,8 +40,7 @@ async def show_party(call: Call) -> Response:
         found = _parties(call, view).get(name)
         if found is None:
             raise call.access.hidden("party", name)
-        is_whole = call.access.may_see_party(call.principal, name)
-        path = view.position.knowledge.ownership_path(name, view.on) if is_whole else ()
+        path = view.position.knowledge.ownership_path(name, view.on) if "seq" in found else ()  # all of it is shown
         return {"party": found, "ownership_path": list(path)}
 
     return await read(call, ask)
@@ -80,24 +79,26 @@ async def _list(
 
 
 def _parties(call: Call, view: View) -> dict[str, dict[str, Any]]:
+    """Return the parties that are theirs to see, all of each or its id and name, by id: what both walls show."""
     knowledge, named = view.position.knowledge, call.access.named_parties(call.principal, view)
-    found = {}
-    for name in knowledge.parties:
-        fact = knowledge.party(name, view.on)
-        if fact and call.access.may_see_party(call.principal, name):
-            found[name] = {**registrations.to_body(fact), "seq": fact.seq}
-        elif fact and name in named:
-            found[name] = {"party": name, "name": named[name]}
-    return found
+    facts = {name: fact for name in knowledge.parties if (fact := knowledge.party(name, view.on))}
+    seen = {name: fact.seq for name, fact in facts.items() if call.access.may_see_party(call.principal, name)}
+    shown = call.access.shown(call.principal, view, seen.values(), "fact")
+    found = {name: {**registrations.to_body(facts[name]), "seq": seq} for name, seq in seen.items() if seq in shown}
+    others = [name for name in named if name in facts and name not in found]
+    names = call.access.shown(call.principal, view, others, "named")
+    return found | {name: {"party": name, "name": named[name]} for name in names}
 
 
 def _authorizations(call: Call, view: View) -> dict[str, dict[str, Any]]:
     knowledge = view.position.knowledge
-    on_day = ((name, knowledge.authorization(name, view.on)) for name in knowledge.authorizations)
+    on_day = {name: fact for name in knowledge.authorizations if (fact := knowledge.authorization(name, view.on))}
+    seen = {name: fact for name, fact in on_day.items() if call.access.may_see_authorization(call.principal, fact)}
+    shown = call.access.shown(call.principal, view, [fact.seq for fact in seen.values()], "fact")
     return {
         name: {**registrations.to_body(fact), "is_active": is_active(fact, view.on) and is_within(fact, view.on),
                "seq": fact.seq}
-        for name, fact in on_day if fact and call.access.may_see_authorization(call.principal, fact)
+        for name, fact in seen.items() if fact.seq in shown
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from ledger.reference import countries
 from ledger.reports.checkpoint import checkpoint
 from ledger.reports.reader import View
 from ledger.reports.statement.concerning import caps_touched, concerns
-from ledger.reports.statement.reading import MOST_ENTRIES, Scope, balances_on, drawn_up
+from ledger.reports.statement.reading import MOST_ENTRIES, Scope, Shown, balances_on, drawn_up
 from ledger.reports.statement.values import (
     LAPSE,
     NOTHING,
@@ -45,7 +45,7 @@ __all__ = [
 
 def statement(
     view: View, *, exporter: str = "", recipient: str = "", country: str = "", first: date, last: date,
-    most: int | None = None,
+    most: int | None = None, shown: Shown = frozenset,
 ) -> Statement:  # fmt: skip
     """Return the statement of an exporter, a recipient or a country, or of what several of them share, for some days.
 
@@ -53,6 +53,7 @@ def statement(
         country: ISO code. Places count as the country they belong to; a place's own code asks for it alone.
         first, last: both included. The view's day does not matter: balances, caps and rulebook are of `last`.
         most: so many lines, for who shows no more; how many follow is counted. None is all.
+        shown: tells of some profiles which ones the statement may be drawn up of.
 
     Raises:
         Malformed: nothing is named, or the days are not in order.
@@ -61,7 +62,7 @@ def statement(
     """
     _check(view, exporter, recipient, country, first, last)
     view = replace(view, on=last)
-    scope = Scope(view, exporter, recipient, country)
+    scope = Scope(view, exporter, recipient, country, shown)
     opening = balances_on(scope, first - timedelta(days=1))
     lines, more = drawn_up(scope, opening, first, last, most)
     closing = balances_on(scope, last)

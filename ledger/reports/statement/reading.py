@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,15 +17,18 @@ from ledger.reports.usage import COUNTED, SHOWN
 from schema.queries import SQL
 
 MOST_ENTRIES = 200_000
+Shown = Callable[[Collection[int]], Collection[int]]
 
 
 class Scope:
     """What a statement is about, as the ledger keeps it: the profiles that name its exporter, recipient and country."""
 
-    def __init__(self, view: View, exporter: str, recipient: str, country: str) -> None:
+    def __init__(
+        self, view: View, exporter: str, recipient: str, country: str, shown: Shown = frozenset
+    ) -> None:  # fmt: skip
         self.view, self.exporter, self.recipient, self.country = view, exporter, recipient, country
         wanted = {"exporter": exporter, "recipient": recipient, "countries": _places(view, country)}
-        self.ids = [number for (number,) in view.conn.execute(SQL["profiles_naming"], wanted)]
+        self.ids = sorted(shown([number for (number,) in view.conn.execute(SQL["profiles_naming"], wanted)]))
 
     def rows(self, query: str, **wanted: Any) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query about the profiles, up to the view's record."""

@@ -7,6 +7,7 @@ from collections import Counter
 from ledger.core.duties import Owed
 from ledger.reports import View, duties
 from ledger.web.asking import Asked
+from ledger.web.desks import Door, Principal
 from ledger.web.parts import Cell, Column, Figures, Page, Table, number, unconfirmed
 from ledger.web.showing.standing import subject_path, subject_words
 
@@ -22,9 +23,9 @@ def all_duties(view: View, asked: Asked, *, wanted: str, named: str) -> Page:
     return Page(page.title, page.lead, page.parts, extra={"options": OPTIONS, "wanted": wanted, "named": named})
 
 
-def own_duties(view: View, asked: Asked, party: str, *, wanted: str) -> Page:
+def own_duties(view: View, asked: Asked, door: Door, principal: Principal, *, wanted: str) -> Page:
     """Return the page of what one exporter owes, and nobody else."""
-    found = duties(view, party=party, met=wanted in ("met", "all"))
+    found = door.duties(principal, view, met=wanted in ("met", "all"))
     page = _page(view, found, asked, wanted, is_own=True)
     return Page(page.title, page.lead, page.parts, extra={"options": OPTIONS, "wanted": wanted})
 

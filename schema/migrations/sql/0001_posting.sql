@@ -25,7 +25,7 @@ BEGIN
     INSERT INTO journal SELECT * FROM jsonb_populate_recordset(NULL::journal, batch->'journal');
     INSERT INTO request_key SELECT * FROM jsonb_populate_recordset(NULL::request_key, batch->'request_key');
     IF batch ? 'profile' THEN
-        INSERT INTO profile SELECT * FROM jsonb_populate_recordset(NULL::profile, batch->'profile');
+        INSERT INTO profile (id, sha256, body) SELECT id, sha256, body FROM jsonb_populate_recordset(NULL::profile, batch->'profile');
     END IF;
     IF batch ? 'fact' THEN
         INSERT INTO fact SELECT * FROM jsonb_populate_recordset(NULL::fact, batch->'fact');

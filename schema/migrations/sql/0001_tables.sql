@@ -69,7 +69,9 @@ CREATE INDEX fact_subject ON fact (kind, subject);
 CREATE TABLE profile (
     id integer PRIMARY KEY,
     sha256 bytea NOT NULL CONSTRAINT profile_sha256_key UNIQUE,
-    body jsonb NOT NULL
+    body jsonb NOT NULL,
+    names text[] GENERATED ALWAYS AS (ARRAY[body->>'exporter', body->>'recipient', body->>'owner', body->>'operator',
+        body->>'booked_to', body->>'lab']) STORED
 );
 
 CREATE TABLE lot (

@@ -72,7 +72,7 @@ BEGIN
     GRANT SELECT ON party_role, scope, request_key, fact, lot, entry, counter_day TO capledger_exporter;
     GRANT SELECT (seq, kind, actor, key, scope, scope_seq, recorded_at, payload, payload_salt, envelope, leaf_hash)
         ON journal TO capledger_exporter;
-    GRANT SELECT (id) ON profile TO capledger_exporter;
+    GRANT SELECT (id, names) ON profile TO capledger_exporter;
     GRANT SELECT (id, class, book, cap, subject, window_from, effective_on, opened_at, owner, state, last_seq)
         ON discrepancy TO capledger_exporter;
 
@@ -93,11 +93,16 @@ BEGIN
                = ANY (string_to_array(subject, ',')));
     CREATE POLICY own ON discrepancy FOR SELECT TO capledger_exporter
         USING (owner = (SELECT p.party FROM party_role AS p WHERE p.role = current_user::text));
-    -- Ratings and rulebooks are public; an authorization is its exporter's.
+    -- Ratings and rulebooks are public; an authorization is its exporter's; what is stated of a party, and what it
+    -- filed, is the party's.
     CREATE POLICY own ON fact FOR SELECT TO capledger_exporter
         USING ((kind IN ('chip', 'rulebook', 'period') AND EXISTS (SELECT FROM party_role))
                OR (kind = 'authorization'
-                   AND body->>'exporter' = (SELECT p.party FROM party_role AS p WHERE p.role = current_user::text)));
+                   AND body->>'exporter' = (SELECT p.party FROM party_role AS p WHERE p.role = current_user::text))
+               OR (kind = 'party'
+                   AND subject = (SELECT p.party FROM party_role AS p WHERE p.role = current_user::text))
+               OR (kind = 'notice'
+                   AND body->>'party' = (SELECT p.party FROM party_role AS p WHERE p.role = current_user::text)));
 END
 $$;
 
