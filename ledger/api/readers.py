@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ledger.api.access import Access
 
 LOG = logging.getLogger(__name__)
-MOST_AT_ONCE = 32  # of one snapshot: more would let the first of them wait for the last
+MOST_AT_ONCE = 16  # of one snapshot: more would let the first of them wait for the last
 MOST_TRIES = 2  # of one question: what ended two processes does not end a third
 PAUSE_SECONDS = 1.0  # before a process is started again that ended without having answered
 PROGRAM = "from ledger.api.answerer import serve; serve()"
