@@ -30,8 +30,9 @@ SELECT coalesce(max(seq), 0) FROM journal;
 SELECT size, pg_relation_filenode('counter_day')::bigint FROM head;
 
 -- name: begin_reading
--- One snapshot for all that follows, which only reads.
+-- One snapshot for all that follows, which only reads, and the journal's end in it.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT size, pg_relation_filenode('counter_day')::bigint FROM head;
 
 -- name: move_head
 -- The new end of the journal.
@@ -139,10 +140,10 @@ SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit,
 FROM lot WHERE authorization_id = ANY(%(authorizations)s) AND stage = 'licensed' AND NOT emptied;
 
 -- name: lots_at
--- Reservation and shipment lots at places that are not emptied.
+-- Lots of some stages at some places that are not emptied.
 SELECT lot.seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
-FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[])
-    AS wanted (recipient, destination, chip) USING (recipient, destination, chip)
+FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[], %(stages)s::text[])
+    AS wanted (recipient, destination, chip, stage) USING (recipient, destination, chip, stage)
 WHERE stage <> 'licensed' AND NOT emptied;
 
 -- name: lots_moving_at

@@ -20,6 +20,7 @@ from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
 MOST_HELD = 500_000  # days of counters, lots and answers of the books that are remembered before all is fetched anew
+_OWN_SHELF = ("reserved", "authorized")  # stages whose entries are at lots of that stage
 MOST_FOLLOWED = 10_000  # entries that are taken in one by one; after more, amounts are fetched anew
 
 
@@ -50,17 +51,19 @@ class Snapshot:
         Raises:
             Moved: it is not what was looked at.
         """
-        self._conn.execute(SQL["begin_reading"])
         self._is_open, expected = True, self._expected
-        end = self._conn.execute(SQL["end_kept"]).fetchone()
+        cursor = self._conn.execute(SQL["begin_reading"], prepare=False)  # two statements in one round trip
+        cursor.nextset()
+        end = cursor.fetchone()
         if expected is not None and end != expected:
             raise Moved
         return end
 
     def close(self) -> None:
         """End the snapshot, if one was taken."""
-        self._is_open, self._expected = False, None
-        self._conn.rollback()
+        was_open, self._is_open, self._expected = self._is_open, False, None
+        if was_open:
+            self._conn.rollback()
 
     def execute(
         self, query: LiteralString, values: Mapping[str, Any] | None = None, *, prepare: bool | None = None
@@ -204,7 +207,7 @@ def _follow_lots(position: Position, entries: Iterable[Entry], source: DatabaseS
         position.lots.pop(ref, None)
         position.moving.pop(place, None)
         position.granted.pop(profile.authorization, None)
-        position.by_place.pop(place, None)
+        position.by_shelf.pop((*place, entry.stage if entry.stage in _OWN_SHELF else "shipped"), None)
         if (lots := position.by_authorization.get(profile.authorization)) is not None:
             held[ref] = lots
     if not held:
