@@ -29,17 +29,28 @@ CAP = "name: here, counts: shipped, by: [recipient], limit: 475000 TPP"  # 30 H1
 ACTORS = ("operator", "x", "y")
 
 
-@pytest.fixture(scope="module")
-def begun(databases: Databases, template: str) -> str:
-    """The name of a database to copy: parties, ratings, licenses and a book with a small cap."""
+def settled(databases: Databases, template: str, text: str) -> str:
+    """Return the name of a database to copy: parties, ratings, licenses and a book."""
     name = databases.make(template)
     with psycopg.connect(in_database(databases.server, name)) as conn:
         Ledger(conn).begin(
             party("x"), party("y"), party("a", "AE"), party("b", "AE", "a"), party("c", "MY", "unknown"),
-            license_("lic", "a", "AE", "x"), license_("other", "b", "AE", "y"),
-            adopt(book(CAP), "2025-01-01"), chips=(H100, H200),
+            license_("lic", "a", "AE", "x"), license_("other", "b", "AE", "y"), adopt(text, "2025-01-01"),
+            chips=(H100, H200),
         )  # fmt: skip
     return name
+
+
+@pytest.fixture(scope="module")
+def begun(databases: Databases, template: str) -> str:
+    """A database to copy, with a small cap."""
+    return settled(databases, template, book(CAP))
+
+
+@pytest.fixture(scope="module")
+def past(databases: Databases, template: str) -> str:
+    """Another one, under the book for which random steps are made."""
+    return settled(databases, template, BOOKS["plain"])
 
 
 SLOW = """
@@ -319,15 +330,3 @@ def _everything(conn: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
         "SELECT id, class, cap, subject, amount, state FROM discrepancy ORDER BY 1",
     )  # fmt: skip
     return [row for query in queries for row in conn.execute(query).fetchall()]
-
-
-@pytest.fixture(scope="module")
-def past(databases: Databases, template: str) -> str:
-    """The name of a database to copy, in which the steps of random stories make sense."""
-    name = databases.make(template)
-    with psycopg.connect(in_database(databases.server, name)) as conn:
-        Ledger(conn).begin(
-            party("x"), party("y"), party("a", "AE"), party("b", "AE", "a"), party("c", "MY", "unknown"),
-            license_("lic", "a", "AE", "x"), adopt(BOOKS["plain"], "2025-01-01"), chips=(H100, H200),
-        )  # fmt: skip
-    return name
