@@ -201,6 +201,15 @@ def test_where_somebody_else_wrote_before_it_a_group_is_judged_anew_and_so_is_th
     assert verdicts(office.end()[2:]) == [["posted"], ["cap_exceeded"]]
 
 
+def test_a_fact_that_somebody_else_recorded_where_a_group_was_to_stand_is_known_afterwards(office):
+    with psycopg.connect(office.dsn) as conn:
+        Ledger(conn).must(party("newcomer", "AE"))  # the relay takes its number for the group's
+    office.post(grant("g1", 1), grant("g2", 1))
+    office.post(move("reserve", "2026-02-05", 1, key="n", recipient="newcomer", destination="AE", exporter="x",
+                     last_day="2026-06-01"))  # fmt: skip
+    assert verdicts(office.end()[2:]) == [["posted", "posted"], ["posted"]], office.came[-1]
+
+
 def test_what_cannot_be_judged_ahead_is_posted_after_what_is_under_way(office):
     office.post(grant("g1", 5))
     office.post(party("new", "AE"))
@@ -281,7 +290,10 @@ def test_random_groups_come_to_what_each_request_comes_to_alone(
         other, posted = Ledger(conn), list[Receipt]()
         for n, group in enumerate(story):
             if n in others:
-                foreign = move("grant", "2026-01-20", 1, destination="AE", recipient="a", authorization="lic")
+                foreign = [
+                    move("grant", "2026-01-20", 1, destination="AE", recipient="a", authorization="lic", exporter="x"),
+                    party("b", "AE", "c", **{"from": "2026-01-01"}),
+                ][n % 2]
                 posted.append(other.ask(foreign))
                 asked.append(("operator", foreign))
             mine = [_request(step, next(asker), office) for step in group]

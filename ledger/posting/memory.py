@@ -53,13 +53,18 @@ class Memory:
         self._disputed = None
         self.size = size
 
-    def committed(self, size: int) -> None:
-        """Take the journal's new end, written from this memory, or about to be."""
+    def committed(self, size: int, *, is_sure: bool = True) -> None:
+        """Take the journal's new end, written from this memory; or about to be, and then without new facts.
+
+        Where it is not sure, somebody else's facts may come to stand there: they are looked for from the last sure end.
+        """
         if self._aside:
             source = DatabaseSource(self._aside, self.source.profiles.through(self._aside))
             self._beside = Beside(source, self.position.pending)
         self.position.committed()
-        self.size = self.knowledge.seq = size
+        self.size = size
+        if is_sure:
+            self.knowledge.seq = size
 
     def fetch_ahead(self, movements: Sequence[Movement]) -> None:
         """Fetch what judging movements looks at; beside the last commit, as far as that touches nothing of it."""

@@ -193,9 +193,9 @@ class Writer:
             scopes=memory.scopes, position=memory.position, known=memory.source.profiles,
         )  # fmt: skip
 
-    def _committed(self, batch: Batch, rows: writing.Rows) -> None:
+    def _committed(self, batch: Batch, rows: writing.Rows, *, is_sure: bool = True) -> None:
         frontier, recorded_at, profiles = rows.head
-        self._memory.committed(batch.size + len(batch.drafts))
+        self._memory.committed(batch.size + len(batch.drafts), is_sure=is_sure)
         self._end = _Head(frontier.size, frontier, recorded_at, profiles, {})
 
     def judge_ahead(self, requests: Sequence[tuple[Asker, Request]], *, at: datetime) -> Ahead | None:
@@ -229,7 +229,7 @@ class Writer:
 
     def written(self, ahead: Ahead) -> None:
         """Go on from what was judged ahead: it is written, or about to be."""
-        self._committed(ahead.batch, ahead.rows)
+        self._committed(ahead.batch, ahead.rows, is_sure=False)
         self.built_on = ahead.batch.size
 
     def forget(self) -> None:
