@@ -12,7 +12,7 @@ from ledger.core.deciding import keys_of
 from ledger.core.facts import Authorization, Chip, FourEyes, Notice, Ownership, Party, Stock
 from ledger.core.knowledge import EVER, Adoption, Knowledge
 from ledger.core.lens import Key, Lens
-from ledger.core.lots import Place, Shelf
+from ledger.core.lots import Place
 from ledger.core.movements import Movement
 from ledger.core.position import Pending, Position, Source
 from ledger.core.registrations import from_body
@@ -23,6 +23,7 @@ from ledger.rulebooks import parse_bundle
 from ledger.store.source import Connection, DatabaseSource
 from schema.queries import SQL
 
+DRAWS_ON_NO_PLACE = ("reserve", "grant", "ship")  # but on a license, or on what is named by its record
 Fact = Party | Ownership | Stock | Chip | Authorization | Notice | Adoption | FourEyes | date
 
 
@@ -103,12 +104,10 @@ class Beside:
     source: DatabaseSource
     changes: Pending
 
-    def for_lots(self, source: DatabaseSource, owners: Collection[str | Place | Shelf]) -> DatabaseSource:
+    def for_lots(self, source: DatabaseSource, owners: Collection[str | Place]) -> DatabaseSource:
         """Return the source to ask about lots of authorizations and places: the first where a change touches one."""
         changed = self.changes.changed.values()
-        touched = any(
-            lot.place in owners or lot.shelf in owners or lot.profile.authorization in owners for lot in changed
-        )
+        touched = any(lot.place in owners or lot.profile.authorization in owners for lot in changed)
         return source if touched else self.source
 
     def for_counters(self, source: DatabaseSource, keys: Iterable[Key]) -> DatabaseSource:
@@ -140,7 +139,7 @@ def _fetch_lots(
     position: Position, source: DatabaseSource, lines: Sequence[tuple[Movement, Resolved]], beside: Beside | None
 ) -> None:
     names: dict[str, None] = {}
-    shelves: dict[Shelf, None] = {}
+    places: dict[Place, None] = {}
     moving: dict[Place, None] = {}
     for movement, known in lines:
         if known.authorization and known.authorization.authorization not in position.by_authorization:
@@ -148,15 +147,13 @@ def _fetch_lots(
         if movement.kind == "receive":
             if known.place not in position.moving:
                 moving[known.place] = None
-        elif not (known.authorization and movement.kind in ("grant", "ship")):
-            shelf = *known.place, "reserved" if movement.kind in ("grant", "release") else "shipped"
-            if shelf not in position.by_shelf:
-                shelves[shelf] = None
+        elif movement.kind not in DRAWS_ON_NO_PLACE and known.place not in position.by_place:
+            places[known.place] = None
     if beside:
-        source = beside.for_lots(source, {*names, *shelves, *moving})
+        source = beside.for_lots(source, {*names, *places, *moving})
     if names:
         position.hold_lots(names, source.lots_of_many(list(names)))
-    if shelves:
-        position.hold_lots(shelves, source.lots_at_many(list(shelves)))
+    if places:
+        position.hold_lots(places, source.lots_at_many(list(places)))
     if moving:
         position.hold_moving(moving, source.lots_moving_at_many(list(moving)))

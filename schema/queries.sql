@@ -140,10 +140,10 @@ SELECT seq, line, stage, profile, day, last_day, unit, amount, open, in_transit,
 FROM lot WHERE authorization_id = ANY(%(authorizations)s) AND stage = 'licensed' AND NOT emptied;
 
 -- name: lots_at
--- Lots of some stages at some places that are not emptied.
+-- Reservation and shipment lots at places that are not emptied.
 SELECT lot.seq, line, stage, profile, day, last_day, unit, amount, open, in_transit, installed, changed_on
-FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[], %(stages)s::text[])
-    AS wanted (recipient, destination, chip, stage) USING (recipient, destination, chip, stage)
+FROM lot JOIN unnest(%(recipients)s::text[], %(destinations)s::text[], %(chips)s::text[])
+    AS wanted (recipient, destination, chip) USING (recipient, destination, chip)
 WHERE stage <> 'licensed' AND NOT emptied;
 
 -- name: lots_moving_at

@@ -12,7 +12,6 @@ from ledger.core.profile import Profile
 
 LotRef = tuple[int, int]  # the record and line that opened it
 Place = tuple[str, str, str]  # recipient, destination, base chip
-Shelf = tuple[str, str, str, str]  # a place, and the stage of the lots there
 LotStage = Literal["reserved", "licensed", "shipped", "authorized"]
 
 
@@ -45,11 +44,6 @@ class Lot:
     def place(self) -> Place:
         """Where its chips are, or are to go."""
         return self.profile.recipient.party, self.profile.destination, self.profile.base_chip
-
-    @property
-    def shelf(self) -> Shelf:
-        """The same, and which of the lots there it stands with."""
-        return *self.place, self.stage
 
     @property
     def is_empty(self) -> bool:

@@ -17,7 +17,7 @@ from ledger.core.counters import Counter
 from ledger.core.facts import Authorization, Chip
 from ledger.core.knowledge import Adoption, Knowledge
 from ledger.core.lens import NOTHING, Amount, Effect, Entry, Key, Lens
-from ledger.core.lots import Lot, LotRef, Place, Shelf
+from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile
 from ledger.core.rulebook import Span
 from ledger.core.rules import Rules
@@ -40,8 +40,8 @@ class Source(Protocol):
     def lots_of(self, authorization: str) -> list[Lot]:
         """Return the grant lots of an authorization that are not emptied."""
 
-    def lots_at(self, shelf: Shelf) -> list[Lot]:
-        """Return the lots of one base chip and stage at a place that are not emptied."""
+    def lots_at(self, place: Place) -> list[Lot]:
+        """Return the reservation and shipment lots of one base chip at a place that are not emptied."""
 
     def lots_moving_at(self, place: Place) -> list[Lot]:
         """Return the shipment lots of one base chip at a place of which something is in transit."""
@@ -65,7 +65,7 @@ class Pending:
 
     counters: dict[Key, dict[date, Amount]] = field(default_factory=dict)
     changed: dict[LotRef, Lot] = field(default_factory=dict)
-    opened: dict[str | Shelf, list[Lot]] = field(default_factory=dict)
+    opened: dict[str | Place, list[Lot]] = field(default_factory=dict)
     installed: dict[LotRef, list[tuple[date, Decimal]]] = field(default_factory=dict)
     granted: dict[str, Amount] = field(default_factory=dict)
     entries: dict[int, list[Entry]] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Position:
     lots: dict[LotRef, Lot] = field(default_factory=dict)
     counters: dict[Key, Counter] = field(default_factory=dict)
     by_authorization: dict[str, list[Lot]] = field(default_factory=dict)
-    by_shelf: dict[Shelf, list[Lot]] = field(default_factory=dict)
+    by_place: dict[Place, list[Lot]] = field(default_factory=dict)
     resolved: dict[tuple[object, ...], tuple[Profile, Authorization | None, Chip]] = field(default_factory=dict)
     profiles: dict[bytes, Profile] = field(default_factory=dict)
     granted: dict[str, Amount] = field(default_factory=dict)
@@ -149,12 +149,11 @@ class Position:
             self.by_authorization[authorization] = self._held(authorization, self.source.lots_of(authorization))
         return self.by_authorization[authorization]
 
-    def lots_at(self, place: Place, stage: str) -> list[Lot]:
-        """Return the lots of a stage at a place, oldest first."""
-        shelf = *place, stage
-        if shelf not in self.by_shelf:
-            self.by_shelf[shelf] = self._held(shelf, self.source.lots_at(shelf))
-        return self.by_shelf[shelf]
+    def lots_at(self, place: Place) -> list[Lot]:
+        """Return reservation and shipment lots at a place, oldest first."""
+        if place not in self.by_place:
+            self.by_place[place] = self._held(place, self.source.lots_at(place))
+        return self.by_place[place]
 
     def moving_at(self, place: Place) -> list[Lot]:
         """Return shipment lots at a place of which something is in transit, oldest first; a few may have arrived."""
@@ -228,16 +227,16 @@ class Position:
         """Forget what was pending: it is in the database now."""
         self.pending = Pending()
 
-    def hold_lots(self, keys: Iterable[str] | Iterable[Shelf], lots: Iterable[Lot]) -> None:
-        """Keep lots that were fetched at once for several authorizations, or stages at places."""
-        found: dict[str | Shelf, list[Lot]] = {key: [] for key in keys}
+    def hold_lots(self, keys: Iterable[str] | Iterable[Place], lots: Iterable[Lot]) -> None:
+        """Keep lots that were fetched at once for several authorizations or places."""
+        found: dict[str | Place, list[Lot]] = {key: [] for key in keys}
         for lot in lots:
             found[_index_key(lot)].append(lot)
         for key, held in found.items():
             if isinstance(key, str):
                 self.by_authorization[key] = self._held(key, held)
             else:
-                self.by_shelf[key] = self._held(key, held)
+                self.by_place[key] = self._held(key, held)
 
     def hold_moving(self, places: Iterable[Place], lots: Iterable[Lot]) -> None:
         """Keep lots in transit that were fetched at once for several places, with what changed since."""
@@ -249,7 +248,7 @@ class Position:
         for place, held in found.items():
             self.moving[place] = sorted(held.values(), key=_age)
 
-    def _held(self, key: str | Shelf, lots: Iterable[Lot]) -> list[Lot]:
+    def _held(self, key: str | Place, lots: Iterable[Lot]) -> list[Lot]:
         held = {lot.ref: self.lots.setdefault(lot.ref, lot) for lot in lots}
         held.update((lot.ref, lot) for lot in self.pending.opened.get(key, ()))
         return sorted(held.values(), key=_age)
@@ -257,7 +256,7 @@ class Position:
     def _indexed(self, lot: Lot) -> list[Lot] | None:
         """The index a lot belongs in, None where that was not fetched yet."""
         is_grant = lot.stage == "licensed"
-        return self.by_authorization.get(lot.profile.authorization) if is_grant else self.by_shelf.get(lot.shelf)
+        return self.by_authorization.get(lot.profile.authorization) if is_grant else self.by_place.get(lot.place)
 
     def _index_again(self, lot: Lot) -> None:
         """Find a lot by its place again that was emptied, and is about to change."""
@@ -273,8 +272,8 @@ class Position:
             insort(lots, lot, key=_age)
 
 
-def _index_key(lot: Lot) -> str | Shelf:
-    return lot.profile.authorization if lot.stage == "licensed" else lot.shelf
+def _index_key(lot: Lot) -> str | Place:
+    return lot.profile.authorization if lot.stage == "licensed" else lot.place
 
 
 def merge(effects: Iterable[Effect]) -> Merged:

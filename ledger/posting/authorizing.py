@@ -73,11 +73,7 @@ def _of_models(registered: Registered, after: Authorization, position: Position,
     day, before = after.state_from or after.first_day, registered.before
     assert day
     place = after.recipient, after.destination, MODELS
-    lots = [
-        lot
-        for lot in position.lots_at(place, "authorized")
-        if lot.profile.authorization == after.authorization and lot.open > 0
-    ]
+    lots = [lot for lot in position.lots_at(place) if lot.profile.authorization == after.authorization and lot.open > 0]
     entries: list[Entry] = []
     opened: list[Lot] = []
     more, extends = 0, False

@@ -20,7 +20,6 @@ from ledger.store.source import Connection, DatabaseSource, Profiles
 from schema.queries import SQL
 
 MOST_HELD = 500_000  # days of counters, lots and answers of the books that are remembered before all is fetched anew
-_OWN_SHELF = ("reserved", "authorized")  # stages whose entries are at lots of that stage
 MOST_FOLLOWED = 10_000  # entries that are taken in one by one; after more, amounts are fetched anew
 
 
@@ -207,7 +206,7 @@ def _follow_lots(position: Position, entries: Iterable[Entry], source: DatabaseS
         position.lots.pop(ref, None)
         position.moving.pop(place, None)
         position.granted.pop(profile.authorization, None)
-        position.by_shelf.pop((*place, entry.stage if entry.stage in _OWN_SHELF else "shipped"), None)
+        position.by_place.pop(place, None)
         if (lots := position.by_authorization.get(profile.authorization)) is not None:
             held[ref] = lots
     if not held:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger.core.counters import Counter
 from ledger.core.lens import NOTHING, Amount, Entry, Key, Lens
-from ledger.core.lots import Lot, LotRef, Place, Shelf
+from ledger.core.lots import Lot, LotRef, Place
 from ledger.store.alike import days_of
 from ledger.store.source import Connection, DatabaseSource, Profiles
 from ledger.store.sums import Days
@@ -69,21 +69,20 @@ class PastSource(DatabaseSource):
             for lot in self._replay("entries_at_lots_of", {"authorization": name, "known": self._known})
         ]
 
-    def lots_at_many(self, shelves: list[Shelf]) -> list[Lot]:
-        """Return the lots of some stages at some places with what was left of them."""
+    def lots_at_many(self, places: list[Place]) -> list[Lot]:
+        """Return reservation and shipment lots with what was left of them."""
         return [
             lot
-            for recipient, destination, chip, stage in shelves
+            for recipient, destination, chip in places
             for lot in self._replay(
                 "entries_at_place",
                 {"recipient": recipient, "destination": destination, "chip": chip, "known": self._known},
             )
-            if lot.stage == stage
         ]
 
     def lots_moving_at_many(self, places: list[Place]) -> list[Lot]:
         """Return shipment lots of which something was in transit."""
-        return [lot for lot in self.lots_at_many([(*place, "shipped") for place in places]) if lot.in_transit]
+        return [lot for lot in self.lots_at_many(places) if lot.in_transit]
 
     def granted(self, authorization: str) -> Amount:
         """Return what was granted under an authorization by then, less what was released."""

@@ -11,7 +11,7 @@ import psycopg
 
 from ledger.core.counters import Counter
 from ledger.core.lens import Amount, Entry, Key
-from ledger.core.lots import Lot, LotRef, Place, Shelf
+from ledger.core.lots import Lot, LotRef, Place
 from ledger.core.profile import Profile, from_body
 from ledger.core.records import canonical
 from ledger.store.arrays import array, texts
@@ -115,14 +115,13 @@ class DatabaseSource:
         """Return the grant lots of several authorizations that are not emptied."""
         return self._lots(self._conn.execute(SQL["lots_of"], {"authorizations": authorizations}).fetchall())
 
-    def lots_at(self, shelf: Shelf) -> list[Lot]:
-        """Return the lots of a stage at a place that are not emptied."""
-        return self.lots_at_many([shelf])
+    def lots_at(self, place: Place) -> list[Lot]:
+        """Return the reservation and shipment lots at a place that are not emptied."""
+        return self.lots_at_many([place])
 
-    def lots_at_many(self, shelves: list[Shelf]) -> list[Lot]:
-        """Return the lots of some stages at some places that are not emptied."""
-        wanted = {**_columns([shelf[:3] for shelf in shelves]), "stages": texts(shelf[3] for shelf in shelves)}
-        return self._lots(self._conn.execute(SQL["lots_at"], wanted).fetchall())
+    def lots_at_many(self, places: list[Place]) -> list[Lot]:
+        """Return the reservation and shipment lots at several places that are not emptied."""
+        return self._lots(self._conn.execute(SQL["lots_at"], _columns(places)).fetchall())
 
     def lots_moving_at(self, place: Place) -> list[Lot]:
         """Return the shipment lots at a place of which something is in transit."""

@@ -168,7 +168,9 @@ class Drawing:
         return _pruned(self.position.lots_of(asked.authorization.authorization))
 
     def _at(self, asked: Resolved, stage: str) -> Iterator[Lot]:
-        yield from _pruned(self.position.lots_at(asked.place, stage))
+        for lot in _pruned(self.position.lots_at(asked.place)):
+            if lot.stage == stage:
+                yield lot
 
     def _fits(self, lot: Lot, asked: Resolved, balance: Balance) -> bool:
         """Whether a lot is what a line asks for: stage, place, exporter, authorization, where it states them."""
