@@ -42,17 +42,33 @@ def in_transit(ledger: Ledger) -> list[int]:
     return [each for (each,) in rows]
 
 
-def test_a_receipt_needs_only_what_is_on_its_way(ledger, monkeypatch):
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """By which names lots at places are asked of the database."""
+    found: list[str] = []
     for name in ("lots_at_many", "lots_moving_at_many"):
         whole = getattr(DatabaseSource, name)
         monkeypatch.setattr(
-            DatabaseSource, name, lambda self, places, n=name, w=whole: (asked.append(n), w(self, places))[1]
+            DatabaseSource, name, lambda self, places, n=name, w=whole: (found.append(n), w(self, places))[1]
         )
+    return found
+
+
+def test_a_receipt_needs_only_what_is_on_its_way(ledger, asked):
     afresh(ledger).must(received(4))
     afresh(ledger).post(received(1), received(2))
     assert asked == ["lots_moving_at_many"] * 2
     assert in_transit(ledger) == [0, 0, 3]
+
+
+def test_what_is_reserved_granted_or_shipped_needs_nothing_that_stands_at_its_place(ledger, asked):
+    reserved = {**LINE, "authorization": "", "last_day": "2025-12-31"}
+    receipts = [
+        *afresh(ledger).post(*(move("reserve", "2025-06-10", 1, **reserved) for _ in range(2))),
+        *afresh(ledger).post(*(move(kind, "2025-06-10", 1, **LINE) for kind in ("grant", "ship"))),
+    ]
+    assert [receipt.verdict for receipt in receipts] == ["posted"] * 4, receipts
+    assert asked == []
 
 
 def test_more_than_is_on_its_way_is_seen_on_the_lot_that_arrived_last(ledger):

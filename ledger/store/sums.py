@@ -1,4 +1,4 @@
-"""Counters computed from entries through the lens: for a book not kept, for a past record, and to check the kept ones.
+"""Every counter computed from entries through the lens: for a book that is adopted, and to check the kept ones.
 
 Entries alike in all that the lens looks at are added up by the database first, so that the lens is asked once for them.
 """
