@@ -68,10 +68,7 @@ def countries(incomplete: str) -> list[str]:
 
 def rulebooks(incomplete: str) -> list[str]:
     """Offer rulebooks that are shipped or were adopted."""
-    import schema
-
-    shipped = (path.stem for path in (Path(schema.__file__).parent / "rulebooks").glob("*.yaml"))
-    return sorted({*_beginning(incomplete, shipped), *_of_ledger(incomplete, "rulebook")})
+    return sorted({*documents(incomplete), *_of_ledger(incomplete, "rulebook")})
 
 
 def documents(incomplete: str) -> list[str]:
